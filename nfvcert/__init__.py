@@ -1,0 +1,1 @@
+"""nfvcert: certify releases of NFV infrastructure, VIM and VNFs."""

@@ -1,0 +1,190 @@
+"""What a lab can do, as protocols of five methods at most, and the data that cross them.
+
+Rates are frames per second (fps in names, `pps` in documents), sizes are bytes of the Ethernet
+frame with its FCS (RFC 2544 §9), times are seconds unless a name ends in `_us`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+from nfvcert.lab import Lab
+
+__all__ = [
+    "Calibration",
+    "Completed",
+    "LabAccess",
+    "LatencySummary",
+    "Shell",
+    "Stream",
+    "StreamResult",
+    "TrafficGenerator",
+]
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended on a host."""
+
+    host: str
+    command: str
+    status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+@runtime_checkable
+class Shell(Protocol):
+    """Commands on one host."""
+
+    host: str
+
+    def run(self, command: str, *, timeout_s: float = 30.0, check: bool = True, stdin: str = "") -> Completed:
+        """Run a command line and wait for its end.
+
+        Raises: CommandTimeout after ``timeout_s``; CommandFailed when ``check`` and the status is
+        not 0; Unreachable when the host does not answer; HostKeyMismatch.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connection; the next `run` opens it again."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Frames to send from one port towards another at a constant rate."""
+
+    tx: str
+    rx: str
+    frame_bytes: int
+    """Ethernet frame with FCS: 64 … 9216."""
+    rate_fps: float
+    duration_s: float
+    flows: int = 1
+    """Number of distinct UDP source ports, taken in turn."""
+    destination: Literal["unicast", "broadcast", "unknown"] = "unicast"
+    """`unicast` to the MAC address of rx (or its router); `unknown`: a unicast address nobody has."""
+
+    @property
+    def frames(self) -> int:
+        """Frames intended: rate times duration, one at least."""
+        return max(1, round(self.rate_fps * self.duration_s))
+
+
+@dataclass(frozen=True)
+class LatencySummary:
+    """One-way latency of the received frames of one stream, in microseconds."""
+
+    min_us: float
+    p50_us: float
+    p90_us: float
+    p99_us: float
+    p999_us: float
+    max_us: float
+    ipdv_p99_us: float
+    """99th percentile of |latency(i) - latency(i-1)| (RFC 3393 inter-packet delay variation)."""
+    histogram: tuple[tuple[float, int], ...] = ()
+    """(upper edge in µs, frames) of each non-empty bucket, edges growing."""
+
+
+@dataclass(frozen=True)
+class StreamResult:
+    """What really happened to one stream. Intended = sent + unsent; lost = sent - received."""
+
+    stream: Stream
+    sent: int
+    unsent: int
+    """Frames that the generator could not send in time: never a loss of the device."""
+    received: int
+    """Distinct frames that arrived at rx."""
+    duplicates: int
+    reordered: int
+    seconds: float
+    """From the first to the last sent frame: the offered rate is computed from it."""
+    longest_gap_s: float
+    """Longest time at rx without a frame, between the first and the last one sent."""
+    stray: Mapping[str, int] = field(default_factory=dict)
+    """Frames of this stream that arrived at other ports than rx, by port."""
+    latency: LatencySummary | None = None
+    invalid: tuple[str, ...] = ()
+    """Why the generator does not vouch for this result; empty when it does."""
+
+    @property
+    def lost(self) -> int:
+        """Frames sent and not received."""
+        return max(0, self.sent - self.received)
+
+    @property
+    def loss_ratio(self) -> float:
+        """lost / sent (RFC 2544 §26.3), 0…1."""
+        return self.lost / self.sent if self.sent else 0.0
+
+    @property
+    def offered_fps(self) -> float:
+        """Rate really offered."""
+        return (self.sent - 1) / self.seconds if self.seconds > 0 and self.sent > 1 else 0.0
+
+    @property
+    def received_fps(self) -> float:
+        """Rate really forwarded: the offered rate less the lost share."""
+        return self.offered_fps * (1 - self.loss_ratio)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the generator can do on a loop without the device, measured before it is trusted."""
+
+    generator: str
+    ceiling_fps: Mapping[int, float]
+    """Frame size in bytes → highest rate that it sent and received whole, in fps."""
+    latency_p50_us: float
+    """Its own share of each latency."""
+    latency_p99_us: float
+    problems: tuple[str, ...] = ()
+    """Why it cannot be trusted; empty when it can."""
+
+
+@runtime_checkable
+class TrafficGenerator(Protocol):
+    """Sends numbered, time-stamped frames through the device and counts what comes back."""
+
+    def calibrate(self) -> Calibration:
+        """Self-test on a loop without the device (done once, then remembered)."""
+        ...
+
+    def run(self, streams: Sequence[Stream], *, during: Callable[[], None] | None = None) -> tuple[StreamResult, ...]:
+        """Run streams side by side and return one result for each, in order.
+
+        ``during`` is called once, in the calling thread, as soon as the frames flow.
+        A result that cannot be trusted carries its reasons in ``invalid``; nothing is repeated here.
+        Raises: Unreachable when a port is gone; LabError otherwise.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop its processes."""
+        ...
+
+
+@runtime_checkable
+class LabAccess(Protocol):
+    """A lab that is up: the ways into it."""
+
+    lab: Lab
+
+    def shell(self, host: str) -> Shell:
+        """The shell of a host of the inventory. Raises LookupError for an unknown host."""
+        ...
+
+    def generator(self) -> TrafficGenerator:
+        """The lab's traffic generator. Raises LabError where the lab has none."""
+        ...
+
+    def close(self) -> None:
+        """Close connections; an embedded lab that this run brought up goes down."""
+        ...
