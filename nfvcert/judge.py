@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from nfvcert.errors import Blame
-from nfvcert.lab import Part
+from nfvcert.parts import Part
 from nfvcert.measure.kpi import Measurement
 from nfvcert.testmodel import Criterion
 
@@ -242,6 +242,8 @@ def readable(value: float, unit: str) -> str:
         return "0 s"
     if unit == "ratio":
         return f"{value * 100:.4g} %"
+    if unit == "count":
+        return f"{value:.6g}"
     if unit in {"pps", "bit/s", "B/s"}:
         for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
             if abs(value) >= factor:

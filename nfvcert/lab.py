@@ -7,135 +7,105 @@ Nothing here reads a file or touches a network. `files.read_lab` makes a Lab of 
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from nfvcert.parts import (
+    Address,
+    BitsPerSecond,
+    Contradiction,
+    HostAddress,
+    InterfaceAddress,
+    InterfaceName,
+    KeyPath,
+    Mac,
+    Name,
+    Part,
+    SecretReference,
+    Subnet,
+    Text,
+)
 
 __all__ = [
+    "BitsPerSecond",
     "Bmc",
     "Cloud",
+    "Contradiction",
+    "Disk",
     "Dut",
+    "Fabric",
     "Host",
+    "KeyPath",
     "Lab",
+    "LabContradiction",
     "Link",
+    "Name",
     "Network",
+    "Nic",
     "Owner",
+    "Part",
     "Redundancy",
     "Ssh",
+    "Text",
     "Traffic",
     "TrafficPort",
 ]
 
-NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 ETHERNET_OVERHEAD_BYTES = 20
 """Preamble, start delimiter and inter-frame gap on the wire (IEEE 802.3; RFC 1242 §3.5)."""
-
-
-def _name(value: str) -> str:
-    if not NAME.fullmatch(value) or len(value) > 40:
-        raise ValueError("a name has lower-case letters, digits and inner dashes, 40 characters at most")
-    return value
-
-
-def _interface_name(value: str) -> str:
-    if len(_name(value)) > 13:
-        raise ValueError("a link or port name has 13 characters at most (Linux interface names end at 15)")
-    return value
-
-
-def _subnet(value: str) -> str:
-    return str(ipaddress.IPv4Network(value))
-
-
-def _address(value: str) -> str:
-    return str(ipaddress.IPv4Address(value))
-
-
-def _interface_address(value: str) -> str:
-    if "/" not in value:
-        raise ValueError("an address with its prefix is needed, like 198.18.1.2/24")
-    return str(ipaddress.IPv4Interface(value))
-
-
-def _mac(value: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", value.lower()):
-        raise ValueError("a MAC address looks like 02:00:00:00:00:01")
-    return value.lower()
-
-
-_RATE = re.compile(r"(\d+(?:\.\d+)?) ?([kMG]?)(?:bit/s|bps)")
-
-
-def _bits_per_second(value: object) -> object:
-    """`10 Mbit/s` → 1e7. Speeds are so plain that no unit library is loaded for them."""
-    if isinstance(value, str):
-        match = _RATE.fullmatch(value.strip())
-        if not match:
-            raise ValueError("a speed looks like 10 Mbit/s, 25 Gbit/s")
-        return float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]
-    return value
-
-
-Name = Annotated[str, AfterValidator(_name)]
-InterfaceName = Annotated[str, AfterValidator(_interface_name)]
-Subnet = Annotated[str, AfterValidator(_subnet)]
-Address = Annotated[str, AfterValidator(_address)]
-InterfaceAddress = Annotated[str, AfterValidator(_interface_address)]
-Mac = Annotated[str, AfterValidator(_mac)]
-BitsPerSecond = Annotated[float, BeforeValidator(_bits_per_second), Field(gt=0, le=1e12)]
-
-
-class Part(BaseModel):
-    """Base of all parts of an inventory: frozen, and a key that it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 class Owner(Part):
     """Who answers for a lab."""
 
-    organisation: str
+    organisation: Text
     role: Literal["hq", "opco", "vendor"]
+    """`hq` the group's own, `opco` an operating company, `vendor` a supplier."""
 
 
 class Network(Part):
-    """A network that hosts share. ``gateway`` answers on it too."""
+    """A network that hosts share."""
 
     subnet: Subnet
     gateway: Address | None = None
+    """Address of a router on this network; tests expect it to answer like a host."""
     mtu: int = Field(default=1500, ge=576, le=9216)
+    """Largest IP packet in bytes."""
 
 
 class Ssh(Part):
     """How to reach a host of an existing lab. Keys are named by path, never written here."""
 
-    address: str
+    address: HostAddress
     port: int = Field(default=22, ge=1, le=65535)
-    user: str = "root"
-    key_file: str | None = None
+    user: Text = "root"
+    key_file: Text | None = None
     """Path of the private key; without it, the SSH agent is asked."""
-    known_hosts: str = "~/.ssh/known_hosts"
+    known_hosts: Text = "~/.ssh/known_hosts"
+    """File with the public keys of hosts; a host that is not in it is not trusted."""
 
 
 class Bmc(Part):
     """A management controller, by Redfish (or IPMI where it has no Redfish)."""
 
-    address: str
+    address: HostAddress
     protocol: Literal["redfish", "ipmi"] = "redfish"
-    user: str | None = None
-    password: str | None = Field(default=None, pattern=r"^(env|file|keyring):.+")
+    user: Text | None = None
+    password: SecretReference | None = None
     """A reference (`env:NAME`, `file:PATH`, `keyring:NAME`), never the secret itself."""
     verify_tls: bool = True
+    """Whether the controller's certificate must be valid."""
 
 
 class Disk(Part):
     """A disk of a host, as declared."""
 
-    name: str
+    name: Text
     kind: Literal["hdd", "ssd", "nvme"] | None = None
-    size: str | None = None
+    size: Text | None = None
+    """As its label says, like 480G."""
 
 
 class Nic(Part):
@@ -143,8 +113,11 @@ class Nic(Part):
 
     mac: Mac | None = None
     speed: BitsPerSecond | None = None
-    vlan: str | None = None
-    features: tuple[str, ...] = ()
+    """Line rate, in bit/s."""
+    vlan: Text | None = None
+    """`native`, a tag, or a range of tags like 1000-1030."""
+    features: tuple[Text, ...] = ()
+    """What it can do, like dpdk or sriov."""
 
 
 class Host(Part):
@@ -154,21 +127,28 @@ class Host(Part):
         min_length=1
     )
     components: tuple[Name, ...] = ()
+    """The components whose releases run on it: a change to one of them concerns this host."""
     addresses: dict[Name, Address] = {}
     """Network name → this host's address on it."""
     ssh: Ssh | None = None
+    """Existing labs only: an embedded lab makes its own SSH servers."""
     bmc: Bmc | None = None
     cpus: int | None = Field(default=None, ge=1)
-    memory: str | None = None
+    """Physical cores of all its processors."""
+    memory: Text | None = None
+    """As the vendor says, like 128G."""
     disks: tuple[Disk, ...] = ()
-    nics: dict[str, Nic] = {}
+    nics: dict[Text, Nic] = {}
+    """Interface name → what it is."""
 
 
 class Link(Part):
     """A cable between two hosts; in an embedded lab, an interface of the link's name at both ends."""
 
     a: Name
+    """The host at one end."""
     b: Name
+    """The host at the other end."""
 
 
 class Redundancy(Part):
@@ -178,10 +158,15 @@ class Redundancy(Part):
     """
 
     primary: InterfaceName
+    """The link that carries the traffic of a healthy lab."""
     backup: InterfaceName
+    """The link that takes over."""
     host: Name
-    down: str
-    up: str
+    """Where the commands run."""
+    down: Text
+    """Command that takes the primary link away."""
+    up: Text
+    """Command that gives it back."""
 
 
 class Dut(Part):
@@ -189,6 +174,7 @@ class Dut(Part):
 
     kind: Literal["linux-bridge", "openvswitch", "router", "switch"]
     mtu: int = Field(default=1500, ge=576, le=9216)
+    """Largest IP packet in bytes that it must forward."""
     redundancy: Redundancy | None = None
 
     @property
@@ -207,15 +193,20 @@ class TrafficPort(Part):
     """A port of the traffic generator, and what it is plugged into."""
 
     attached_to: Name
+    """The host at the other end of its cable."""
     tenant: Name = "default"
+    """Ports of one tenant reach each other; ports of two tenants must not."""
     speed: BitsPerSecond
     """Line rate, in bit/s."""
     address: InterfaceAddress | None = None
+    """Its own address and prefix; needed behind a router."""
     gateway: Address | None = None
-    interface: str | None = None
+    """The router's address on its network; needed behind a router."""
+    interface: Text | None = None
     """Existing labs, software generator: the interface on this machine."""
     mac: Mac | None = None
     next_hop_mac: Mac | None = None
+    """Where its frames go first, when that cannot be asked by ARP."""
 
     def line_rate_fps(self, frame_bytes: int) -> float:
         """Frames per second that the wire carries at a frame size in bytes, FCS included (RFC 1242 §3.5)."""
@@ -226,24 +217,30 @@ class Traffic(Part):
     """The traffic generator of the lab."""
 
     generator: Literal["software", "trex"]
-    address: str | None = None
+    """`software` sends from this machine; `trex` is a TRex server at ``address``."""
+    address: HostAddress | None = None
+    """Where TRex answers (its RPC port is 4501)."""
     ports: dict[InterfaceName, TrafficPort]
 
 
 class Cloud(Part):
     """An entry of clouds.yaml."""
 
-    name: str
+    name: Text
 
 
 class Lab(Part):
-    """One lab. Cross-checks of its parts happen at construction; `problem_at` says where."""
+    """One lab. Cross-checks of its parts happen at construction; `LabContradiction` says where they fail."""
 
     lab: Name
+    """Its name; the file is called the same."""
     title: str = ""
+    """One line for people."""
     owner: Owner
     environment: Literal["lab", "staging", "production"]
+    """What depends on it: nothing, rehearsals, or customers."""
     provider: Literal["embedded", "existing"]
+    """`embedded` is made on this Linux machine when needed; `existing` is real gear."""
     profile: Name
     """The class of device: which bounds of a test model apply."""
     destructive: bool = False
@@ -259,8 +256,8 @@ class Lab(Part):
 
     @model_validator(mode="after")
     def _cross_checks(self) -> Lab:
-        for key, problem in _contradictions(self):
-            raise LabContradiction(key, problem)
+        if found := tuple(_contradictions(self)):
+            raise found[0].followed_by(found[1:])
         return self
 
     @property
@@ -271,88 +268,137 @@ class Lab(Part):
         return self.network.dut
 
 
-class LabContradiction(ValueError):
-    """Two parts of an inventory contradict each other. ``key`` is the tuple path of the part to mend."""
-
-    def __init__(self, key: tuple[str | int, ...], problem: str) -> None:
-        super().__init__(problem)
-        self.key = key
+class LabContradiction(Contradiction):
+    """Two parts of an inventory contradict each other."""
 
 
-def _contradictions(lab: Lab) -> Iterable[tuple[tuple[str | int, ...], str]]:
-    """Yields (key path, sentence) of each contradiction, in the order of the file."""
-    yield from _address_contradictions(lab)
+def _contradictions(lab: Lab) -> Iterable[LabContradiction]:
+    """Yields each contradiction, roughly in the order of the file."""
+    addresses = _Taken("address")
+    yield from _network_contradictions(lab, addresses)
+    yield from _host_contradictions(lab, addresses)
     for name, link in lab.links.items():
         for end in ("a", "b"):
             yield from _unknown(("links", name, end), getattr(link, end), lab.hosts, "host")
+        if link.a == link.b:
+            yield LabContradiction(("links", name, "b"), f"both ends of {name} are {link.a}")
     if lab.network and (redundancy := lab.network.dut.redundancy):
         at = ("network", "dut", "redundancy")
-        yield from _unknown((*at, "host"), redundancy.host, lab.hosts, "host")
         for end in ("primary", "backup"):
             yield from _unknown((*at, end), getattr(redundancy, end), lab.links, "link")
         if redundancy.primary == redundancy.backup:
-            yield (*at, "backup"), f"the backup of link {redundancy.primary} is that link itself"
+            yield LabContradiction((*at, "backup"), f"the backup of link {redundancy.primary} is that link itself")
+        yield from _unknown((*at, "host"), redundancy.host, lab.hosts, "host")
     if lab.traffic:
-        yield from _traffic_contradictions(lab, lab.traffic)
-    if lab.provider == "existing":
-        for name, host in lab.hosts.items():
-            if host.ssh is None:
-                yield ("hosts", name), "a host of an existing lab needs ssh: {address: …}"
+        yield from _traffic_contradictions(lab, lab.traffic, addresses)
 
 
-def _unknown(
-    at: tuple[str | int, ...], value: str, known: Mapping[str, Any], kind: str
-) -> Iterable[tuple[tuple[str | int, ...], str]]:
+class _Taken:
+    """Who has which address, so that nobody takes it a second time."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.owner: dict[str, str] = {}
+
+    def by(self, at: KeyPath, value: str | None, owner: str) -> Iterable[LabContradiction]:
+        if value is None:
+            return
+        if self.owner.get(value, owner) != owner:
+            yield LabContradiction(at, f"{self.kind} {value} is taken by {self.owner[value]}")
+        self.owner.setdefault(value, owner)
+
+
+def _unknown(at: KeyPath, value: str, known: Mapping[str, Any], kind: str) -> Iterable[LabContradiction]:
     if value not in known:
-        yield at, f"no {kind} is named {value!r} (there are: {', '.join(known) or 'none'})"
+        problem = f"no {kind} is named {value!r} (there are: {', '.join(known) or 'none'})"
+        yield LabContradiction(at, problem, found=value, choices=known)
 
 
-def _address_contradictions(lab: Lab) -> Iterable[tuple[tuple[str | int, ...], str]]:
-    owner_of: dict[str, str] = {}
-    subnets: dict[str, ipaddress.IPv4Network] = {}
+def _outside(at: KeyPath, address: str, subnet: ipaddress.IPv4Network, network: str) -> Iterable[LabContradiction]:
+    ip = ipaddress.IPv4Address(address)
+    if ip not in subnet:
+        yield LabContradiction(at, f"{address} is not in {subnet} of {network}")
+    elif subnet.prefixlen < 31 and ip in (subnet.network_address, subnet.broadcast_address):
+        yield LabContradiction(at, f"{address} is the network or broadcast address of {subnet}, no host's")
+
+
+def _network_contradictions(lab: Lab, addresses: _Taken) -> Iterable[LabContradiction]:
+    seen: dict[str, ipaddress.IPv4Network] = {}
     for name, network in lab.networks.items():
         subnet = ipaddress.IPv4Network(network.subnet)
-        for other, its in subnets.items():
+        for other, its in seen.items():
             if subnet.overlaps(its):
-                yield ("networks", name, "subnet"), f"{subnet} overlaps with {its} of network {other}"
-        subnets[name] = subnet
+                yield LabContradiction(("networks", name, "subnet"), f"{subnet} overlaps with {its} of network {other}")
+        seen[name] = subnet
         if network.gateway:
-            owner_of[network.gateway] = f"the gateway of {name}"
-            if ipaddress.IPv4Address(network.gateway) not in subnet:
-                yield ("networks", name, "gateway"), f"{network.gateway} is not in {subnet}"
+            at = ("networks", name, "gateway")
+            yield from _outside(at, network.gateway, subnet, f"network {name}")
+            yield from addresses.by(at, network.gateway, f"the gateway of network {name}")
+
+
+def _host_contradictions(lab: Lab, addresses: _Taken) -> Iterable[LabContradiction]:
+    macs, logins = _Taken("MAC address"), _Taken("SSH server")
     for host_name, host in lab.hosts.items():
         for name, address in host.addresses.items():
             at = ("hosts", host_name, "addresses", name)
-            if name not in subnets:
+            if name not in lab.networks:
                 yield from _unknown(at, name, lab.networks, "network")
                 continue
-            if ipaddress.IPv4Address(address) not in subnets[name]:
-                yield at, f"{address} is not in {subnets[name]} of network {name}"
-            if address in owner_of:
-                yield at, f"{address} is taken by {owner_of[address]}"
-            owner_of[address] = f"{host_name} on {name}"
+            yield from _outside(at, address, ipaddress.IPv4Network(lab.networks[name].subnet), f"network {name}")
+            yield from addresses.by(at, address, f"{host_name} on network {name}")
+        for name, nic in host.nics.items():  # one host may have a MAC address twice: a VLAN, a bond
+            yield from macs.by(("hosts", host_name, "nics", name, "mac"), nic.mac, host_name)
+        if host.ssh:
+            # Two hosts behind one server would have one of them tested twice and the other never.
+            server = f"{host.ssh.address}:{host.ssh.port}"
+            yield from logins.by(("hosts", host_name, "ssh", "address"), server, host_name)
+        elif lab.provider == "existing":
+            yield LabContradiction(("hosts", host_name), "a host of an existing lab needs ssh: {address: …}")
 
 
-def _traffic_contradictions(lab: Lab, traffic: Traffic) -> Iterable[tuple[tuple[str | int, ...], str]]:
+def _traffic_contradictions(lab: Lab, traffic: Traffic, addresses: _Taken) -> Iterable[LabContradiction]:
     if len(traffic.ports) < 2:
-        yield ("traffic", "ports"), f"a generator needs two ports at least, {len(traffic.ports)} given"
+        given = len(traffic.ports) or "none"
+        yield LabContradiction(("traffic", "ports"), f"a generator needs two ports at least, {given} given")
     if lab.network is None:
-        yield ("traffic",), "there is a traffic generator, but no network.dut for its traffic to cross"
+        yield LabContradiction(
+            ("traffic",), "there is a traffic generator, but no network.dut for its traffic to cross"
+        )
         return
     if traffic.generator == "trex" and traffic.address is None:
-        yield ("traffic",), "generator trex needs its address"
-    taken: dict[str, str] = {}
+        yield LabContradiction(("traffic",), "generator trex needs its address")
+    routed = lab.network.dut.forwards == "l3"
+    macs = _Taken("MAC address")
     for name, port in traffic.ports.items():
         at = ("traffic", "ports", name)
         yield from _unknown((*at, "attached_to"), port.attached_to, lab.hosts, "host")
+        yield from macs.by((*at, "mac"), port.mac, f"port {name}")
         if name in lab.links:
-            yield at, f"{name} is the name of a link too"
-        if lab.network.dut.forwards == "l3" and (port.address is None or port.gateway is None):
-            yield at, "behind a router, a port needs its address and its gateway"
-        if port.address:
-            interface = ipaddress.IPv4Interface(port.address)
-            if str(interface.ip) in taken:
-                yield (*at, "address"), f"{interface.ip} is taken by port {taken[str(interface.ip)]}"
-            taken[str(interface.ip)] = name
-            if port.gateway and ipaddress.IPv4Address(port.gateway) not in interface.network:
-                yield (*at, "gateway"), f"{port.gateway} is not in {interface.network}"
+            yield LabContradiction(at, f"{name} is the name of a link too")
+        if traffic.generator == "software" and lab.provider == "existing" and port.interface is None:
+            yield LabContradiction(at, "the software generator of an existing lab needs the port's interface")
+        if routed and (port.address is None or port.gateway is None):
+            yield LabContradiction(at, "behind a router, a port needs its address and its gateway")
+    yield from _port_address_contradictions(traffic, addresses, routed=routed)
+
+
+def _port_address_contradictions(traffic: Traffic, addresses: _Taken, *, routed: bool) -> Iterable[LabContradiction]:
+    subnets: dict[str, ipaddress.IPv4Network] = {}
+    for name, port in traffic.ports.items():
+        if port.address is None:
+            continue
+        interface = ipaddress.IPv4Interface(port.address)
+        at = ("traffic", "ports", name, "address")
+        yield from _outside(at, str(interface.ip), interface.network, f"port {name}")
+        yield from addresses.by(at, str(interface.ip), f"port {name}")
+        if port.gateway:
+            at = ("traffic", "ports", name, "gateway")
+            yield from _outside(at, port.gateway, interface.network, f"port {name}")
+            if port.gateway == str(interface.ip):
+                yield LabContradiction(at, f"{port.gateway} is the address of port {name} itself")
+        # A router has no reason to carry traffic between ports of one subnet.
+        for other, subnet in subnets.items() if routed else ():
+            if interface.network.overlaps(subnet):
+                at = ("traffic", "ports", name, "address")
+                yield LabContradiction(at, f"{interface.network} overlaps with {subnet} of port {other}")
+        subnets[name] = interface.network

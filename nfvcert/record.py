@@ -15,7 +15,8 @@ from typing import Any, Literal
 from pydantic import Field, TypeAdapter
 
 from nfvcert.judge import Finding, Judgement, TestResult, Verdict, decide
-from nfvcert.lab import Lab, Part
+from nfvcert.lab import Lab
+from nfvcert.parts import Part
 from nfvcert.measure.kpi import Kpi, Measurement
 from nfvcert.testmodel import Criterion, Parameters
 

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nfvcert.lab import Name, Part
 from nfvcert.measure.kpi import Condition, Conditions, KpiName
+from nfvcert.parts import Name, Part
 
 __all__ = ["Criterion", "Parameters", "Rule", "TestModel"]
 
@@ -67,7 +67,12 @@ class Parameters(Part):
     burst_seconds: float = Field(default=0.5, gt=0, le=60)
     """Longest back-to-back burst (RFC 2544 §26.4)."""
     soak_seconds: float = Field(default=20.0, gt=0)
-    soak_load: float = Field(default=0.9, gt=0, le=1)
+    soak_load: float = Field(default=0.7, gt=0, le=1)
+    """Load of the sustained test, as a share of the line rate."""
+    soak_slice_seconds: float = Field(default=2.0, gt=0)
+    """Length of the trials that make up the sustained test: the resolution of its curve."""
+    both_ways_load: float = Field(default=0.3, gt=0, le=1)
+    """Load of each direction while both carry traffic, as a share of the line rate (RFC 2544 §14)."""
     failover_repeats: int = Field(default=3, ge=1, le=100)
     failover_rate: float = Field(default=0.1, gt=0, le=1)
     """Load while a link is taken away, as a share of the line rate."""

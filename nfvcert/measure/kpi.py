@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from nfvcert.lab import Part
+from nfvcert.parts import Part
 
 __all__ = ["Conditions", "Kpi", "KpiName", "Measurement"]
 

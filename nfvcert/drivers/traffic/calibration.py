@@ -1,0 +1,71 @@
+"""What the generator can do on a loop without the device, found out before it is trusted.
+
+A port's ceiling is the highest rate that was sent and received whole. It is searched downwards from what
+a burst at full speed reaches, in trials of a fifth of a second, so that a calibration takes 3 s at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nfvcert.protocols import Calibration, Stream, StreamResult
+
+__all__ = ["GENERATOR", "calibrate", "without_loop"]
+
+GENERATOR = "software (AF_PACKET)"
+_SIZES = (64, 1518)
+_TRIAL_S = 0.2
+_MORE_THAN_ANY_FPS = 2_000_000
+_STEPS_DOWN = (0.9, 0.8, 0.65, 0.5, 0.3)
+_MODERATE_FPS = 1000.0
+_MODERATE_S = 0.4
+_LEAST_CEILING_FPS = 1000
+
+Run = Callable[[Sequence[Stream]], Sequence[StreamResult]]
+"""Runs streams on the loop."""
+
+
+def calibrate(run: Run, tx: str, rx: str) -> Calibration:
+    """Measure ceiling and own latency between two looped ports. Raises: what ``run`` raises."""
+    gentle = _gentle(run, Stream(tx, rx, _SIZES[0], _MODERATE_FPS, _MODERATE_S))
+    problems = [f"on its loop, at {_MODERATE_FPS:,.0f} pps, it {reason}" for reason in gentle.invalid]
+    if gentle.lost:
+        problems.append(f"lost {gentle.lost:,} of {gentle.sent:,} frames on its own loop at {_MODERATE_FPS:,.0f} pps")
+    ceilings = {} if problems else {size: _ceiling(run, tx, rx, size) for size in _SIZES}
+    problems += [
+        f"reaches {ceiling:,.0f} pps only with frames of {size} bytes, {_LEAST_CEILING_FPS:,} are needed"
+        for size, ceiling in ceilings.items()
+        if ceiling < _LEAST_CEILING_FPS
+    ]
+    return Calibration(
+        generator=GENERATOR,
+        ceiling_fps=ceilings,
+        latency_p50_us=gentle.latency.p50_us if gentle.latency else 0.0,
+        latency_p99_us=gentle.latency.p99_us if gentle.latency else 0.0,
+        problems=tuple(problems),
+    )
+
+
+def without_loop() -> Calibration:
+    """The calibration of a generator that has no loop to prove itself on."""
+    problem = "has no loop between two of its ports, so it cannot be told whether it loses frames itself"
+    return Calibration(GENERATOR, {}, 0.0, 0.0, (problem,))
+
+
+def _gentle(run: Run, stream: Stream) -> StreamResult:
+    """A result at a rate that any machine should hold; a stall of the machine may spoil two of three."""
+    for _ in range(2):
+        result = run([stream])[0]
+        if not result.invalid and not result.lost:
+            return result
+    return run([stream])[0]
+
+
+def _ceiling(run: Run, tx: str, rx: str, frame_bytes: int) -> float:
+    """The highest rate that was sent and received whole, in fps; 0 when none was."""
+    flat_out = run([Stream(tx, rx, frame_bytes, _MORE_THAN_ANY_FPS, _TRIAL_S)])[0].offered_fps
+    for share in _STEPS_DOWN:
+        result = run([Stream(tx, rx, frame_bytes, max(1.0, share * flat_out), _TRIAL_S)])[0]
+        if not result.invalid and not result.lost:
+            return result.offered_fps
+    return 0.0

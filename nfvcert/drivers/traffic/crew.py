@@ -1,0 +1,152 @@
+"""The workers of a generator's ports, seen from the generator: started, told, listened to, ended.
+
+No multiprocessing.Process: its spawn would run the parent's main module (pytest) again in each worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TypeVar
+
+from nfvcert.drivers.traffic.messages import Failed
+from nfvcert.drivers.traffic.ports import GeneratorPort
+from nfvcert.errors import LabError, NotPermitted, Unreachable
+
+__all__ = ["Crew"]
+
+_END_S = 2.0
+_ERRORS: dict[str, type[LabError]] = {"gone": Unreachable, "forbidden": NotPermitted, "unsuitable": LabError}
+_HINTS = {"forbidden": "raw sockets need root, or a user namespace in which the lab was made"}
+T = TypeVar("T")
+
+
+class _Member:
+    """One worker process."""
+
+    def __init__(self, port: GeneratorPort) -> None:
+        self.port = port
+        self.inbox: deque[object] = deque()
+        self.connection: Connection
+        self.connection, theirs = Pipe()
+        with theirs:
+            descriptor = theirs.fileno()
+            self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "nfvcert.drivers.traffic.worker", str(descriptor)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._stderr,
+                pass_fds=[descriptor],
+                env={**os.environ, "PYTHONPATH": _python_path()},
+                start_new_session=True,  # Ctrl-C is for the generator, which then ends us
+            )
+        self.connection.send(port)
+
+    def tell(self, message: object) -> None:
+        """Send a message. Raises: LabError when the process is dead, with its last words."""
+        try:
+            self.connection.send(message)
+        except ConnectionError:
+            while True:  # ends by an exception: the connection is closed at the other end
+                self.listen()
+
+    def listen(self) -> None:
+        """Receive one message into the inbox. Raises: LabError when it is a failure, or the process is dead."""
+        try:
+            message = self.connection.recv()
+        except (EOFError, ConnectionError):
+            raise self._died() from None
+        if isinstance(message, Failed):
+            raise _ERRORS[message.kind](message.sentence, what=self.port.name, hint=_HINTS.get(message.kind, ""))
+        self.inbox.append(message)
+
+    def _died(self) -> Unreachable:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
+        status = self._process.poll()
+        if status is None:
+            how = "closed its connection"
+        else:
+            how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        self._stderr.seek(0)
+        last_words = self._stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
+        said = f": {last_words}" if last_words else ""
+        return Unreachable(f"the worker of generator port {self.port.name} {how}{said}", what=self.port.name)
+
+    def end(self) -> None:
+        """End the process, at once if it must be, and wait for its end."""
+        self.connection.close()
+        try:
+            self._process.wait(_END_S / 10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # it holds nothing that outlives it
+            self._process.wait()
+        self._stderr.close()
+
+
+def _python_path() -> str:
+    """So that the worker finds this very nfvcert, installed or not."""
+    home = str(Path(__file__).parents[3])
+    return os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+class Crew:
+    """The workers of some ports. They start when first told something."""
+
+    def __init__(self, ports: Mapping[str, GeneratorPort]) -> None:
+        self.ports = dict(ports)
+        self._members: dict[str, _Member] = {}
+
+    def tell(self, messages: Mapping[str, object]) -> None:
+        """Send a message to each of some ports' workers. Raises: Unreachable, NotPermitted, LabError."""
+        if not self._members:
+            for name, port in self.ports.items():
+                self._members[name] = _Member(port)
+        for name, message in messages.items():
+            self._members[name].tell(message)
+
+    def hear(self, names: Iterable[str], kind: type[T], *, within_s: float) -> dict[str, T]:
+        """The next message of each of some workers, which is of a kind.
+
+        All workers are watched meanwhile, so the death of any ends the wait.
+        Raises: Unreachable when one is dead, lost its interface, or is silent; NotPermitted; LabError.
+        """
+        deadline = time.monotonic() + within_s
+        missing = {name: self._members[name] for name in names}
+        heard: dict[str, T] = {}
+        while True:
+            for name in [name for name, member in missing.items() if member.inbox]:
+                message = missing.pop(name).inbox.popleft()
+                if not isinstance(message, kind):
+                    raise TypeError(f"the worker of {name} said {message!r} instead of a {kind.__name__}")
+                heard[name] = message
+            if not missing:
+                return heard
+            patience_s = deadline - time.monotonic()
+            ready = wait([member.connection for member in self._members.values()], max(0.0, patience_s))
+            if not ready:
+                name = next(iter(missing))
+                raise Unreachable(
+                    f"the worker of generator port {name} did not answer within {within_s:.1f} s", what=name
+                )
+            for member in self._members.values():
+                if member.connection in ready:
+                    member.listen()
+
+    def end(self) -> None:
+        """End all workers; the next message starts new ones."""
+        members, self._members = self._members, {}
+        for member in members.values():
+            member.connection.close()
+        for member in members.values():
+            member.end()

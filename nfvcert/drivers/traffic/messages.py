@@ -1,0 +1,162 @@
+"""What the generator and the worker of a port say to each other.
+
+A run is Prepare → Ready, then Go → Flowing, Done for ports that send, then Finish → Report for all.
+Failed may come instead of any answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nfvcert.drivers.traffic.interface import InterfaceState
+
+__all__ = [
+    "Done",
+    "Expected",
+    "Failed",
+    "Finish",
+    "Flowing",
+    "Go",
+    "Order",
+    "Prepare",
+    "Ready",
+    "Report",
+    "Seen",
+    "Sent",
+]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A stream of the run, as the receiving side of each port must know it."""
+
+    index: int
+    frames: int
+    length: int
+    """Bytes of each frame, without FCS. A frame of another length is not the one that was sent."""
+    here: bool
+    """Whether this port is its rx; elsewhere its frames are strays."""
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Forget earlier frames, listen for these streams, and send the learning frames."""
+
+    run: int
+    expected: tuple[Expected, ...]
+    learning: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Listening."""
+
+    state: InterfaceState
+
+
+@dataclass(frozen=True)
+class Order:
+    """A stream to send."""
+
+    index: int
+    frames: int
+    rate_fps: float
+    template: bytes
+    flows: int
+
+
+@dataclass(frozen=True)
+class Go:
+    """Send, from ``start_ns`` (CLOCK_MONOTONIC) on."""
+
+    start_ns: int
+    orders: tuple[Order, ...]
+    catch_up_s: float
+    late_s: float
+
+
+@dataclass(frozen=True)
+class Flowing:
+    """The first frames have left."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of an order. Frames = handed + refused + blocked + given_up."""
+
+    index: int
+    handed: int
+    """Frames that the kernel took."""
+    refused: int
+    """ENOBUFS: dropped by the port's own queue, or (veth) by the port at the far end of the cable."""
+    blocked: int
+    """Frames that the kernel did not take: interface down, frame above the MTU, socket buffer full."""
+    given_up: int
+    """Frames beyond the catch-up bound."""
+    late: int
+    first_ns: int
+    last_ns: int
+    """When the first and the last frame was handed over or refused (CLOCK_REALTIME)."""
+    pause_ns: int
+    """The longest time between two of those."""
+    errors: tuple[str, ...]
+    """Errors behind ``blocked``, in the kernel's words."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """All orders have ended."""
+
+    sent: tuple[Sent, ...]
+    state: InterfaceState
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Wait until no frame has come for ``quiet_s``, ``most_s`` at most, and report."""
+
+    quiet_s: float
+    most_s: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a port saw of a stream."""
+
+    index: int
+    arrived: int
+    """Frames, repeated ones included."""
+    duplicates: int = 0
+    reordered: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    longest_ns: int = 0
+    """Longest time between two arrivals."""
+    latency_us: npt.NDArray[np.float32] | None = None
+    """By sequence number; NaN where no frame arrived. None for strays."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a port saw in a run, and how it fared itself."""
+
+    seen: tuple[Seen, ...]
+    socket_drops: int
+    """Frames that the worker's own socket had no room for."""
+    went_down: bool
+    """Whether the interface was set down (administratively) at any time."""
+    clock_step_s: float
+    """How far CLOCK_REALTIME moved against CLOCK_MONOTONIC."""
+    state: InterfaceState
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The worker cannot go on."""
+
+    kind: Literal["gone", "forbidden", "unsuitable"]
+    sentence: str

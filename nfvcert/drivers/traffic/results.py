@@ -1,0 +1,203 @@
+"""From what the workers said to results, and whether the generator vouches for them. Pure arithmetic.
+
+Who lost a frame? It counts as sent once it is on the cable, and then it is the device's:
+- taken by the kernel while the cable has no carrier: the far end is down, the device's doing → sent, lost;
+- refused by the port at the far end of a veth (smaller MTU, just down; ENOBUFS, and the driver's
+  `tx_dropped` grows) → sent, lost;
+- refused by the port's own queue (ENOBUFS without `tx_dropped`, or the queue's own drops), or still waiting
+  in it at the end → unsent;
+- not taken, since our own interface is administratively down or its MTU too small → unsent;
+- given up by the catch-up bound → unsent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nfvcert.drivers.traffic.frames import FCS_BYTES
+from nfvcert.drivers.traffic.messages import Seen, Sent
+from nfvcert.drivers.traffic.runs import Outcome
+from nfvcert.protocols import LatencySummary, Stream, StreamResult
+
+__all__ = ["Gate", "latency_summary", "stream_results"]
+
+_ETHERNET_HEADER_BYTES = 14
+_CLOCK_SLEW = 0.001
+"""Seconds a second: twice what adjtime may slew a clock without setting it (500 ppm)."""
+_BUCKETS_PER_DECADE = 8
+_HISTOGRAM_EDGES_US = 10 ** (np.arange(7 * _BUCKETS_PER_DECADE + 1) / _BUCKETS_PER_DECADE)
+"""1 µs … 10 s: 57 edges, and one bucket beyond."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Bounds beyond which a result is invalid: what the generator did is not what was asked."""
+
+    unsent_share: float = 0.002
+    """Of the intended frames; of 50 frames or more, one is always allowed."""
+    late_share: float = 0.05
+    """Of the intended frames; one is always allowed."""
+    stretch_share: float = 0.05
+    """How far the time that sending took may be off."""
+    pause_s: float = 0.02
+    """The longest pause of the sender beyond the frames' spacing: the device cannot be blamed for such a gap."""
+
+
+def stream_results(
+    streams: Sequence[Stream], outcome: Outcome, *, gate: Gate, ceilings: Mapping[int, float]
+) -> tuple[StreamResult, ...]:
+    """One result a stream, in order. ``ceilings`` (frame bytes → fps) is told where too little was sent."""
+    return tuple(_Evidence(index, streams, outcome, gate).result(ceilings) for index in range(len(streams)))
+
+
+def latency_summary(latency_us: npt.NDArray[np.float32]) -> LatencySummary | None:
+    """Percentiles, delay variation and histogram of latencies by sequence, NaN where none; None without any.
+
+    A percentile is a latency that occurred (nearest rank, as in RFC 2330 §11.3).
+    """
+    variation = np.abs(np.diff(latency_us))
+    variation = variation[~np.isnan(variation)]
+    known = latency_us[~np.isnan(latency_us)]
+    if not len(known):
+        return None
+    p50, p90, p99, p999 = np.percentile(known, [50, 90, 99, 99.9], method="inverted_cdf")
+    edges = np.append(_HISTOGRAM_EDGES_US, max(float(known.max()), float(_HISTOGRAM_EDGES_US[-1])))
+    counts = np.bincount(np.searchsorted(edges, known), minlength=len(edges))
+    return LatencySummary(
+        min_us=_us(known.min()),
+        p50_us=_us(p50),
+        p90_us=_us(p90),
+        p99_us=_us(p99),
+        p999_us=_us(p999),
+        max_us=_us(known.max()),
+        ipdv_p99_us=_us(np.percentile(variation, 99, method="inverted_cdf")) if len(variation) else 0.0,
+        histogram=tuple((_us(edges[at]), int(counts[at])) for at in np.flatnonzero(counts)),
+    )
+
+
+def _us(value: np.floating) -> float:
+    return round(float(value), 3)
+
+
+class _Evidence:
+    """All that is known about one stream of a run."""
+
+    def __init__(self, index: int, streams: Sequence[Stream], outcome: Outcome, gate: Gate) -> None:
+        self._stream = streams[index]
+        self._streams = streams
+        self._outcome = outcome
+        self._gate = gate
+        done = outcome.done[self._stream.tx]
+        self._order = next(sent for sent in done.sent if sent.index == index)
+        self._port_orders = done.sent
+        self._seen = {
+            port: seen for port, report in outcome.reports.items() for seen in report.seen if seen.index == index
+        }
+
+    def result(self, ceilings: Mapping[int, float]) -> StreamResult:
+        """The counts, and the reasons not to believe them."""
+        stream, arrival = self._stream, self._seen[self._stream.rx]
+        latency_us = arrival.latency_us
+        assert latency_us is not None
+        received = int(np.count_nonzero(~np.isnan(latency_us)))
+        sent = max(self._on_the_cable(), received)
+        unsent = stream.frames - sent
+        invalid = [*self._sending(sent, unsent, ceilings), *self._port_faults(), *self._witness_faults()]
+        if received < sent and (full := self._grown(stream.tx, "backlog_drops")):
+            invalid.append(f"the input queues of this machine's kernel overflowed and lost {full:,} frames")
+        step_s = self._outcome.reports[stream.rx].clock_step_s
+        if abs(step_s) > _CLOCK_SLEW * (stream.duration_s + 1):
+            invalid.append(f"the clock was set by {step_s * 1e3:.1f} ms in mid-run")
+        if early := int((latency_us < 0).sum()):
+            invalid.append(f"{early:,} frames arrived before they were sent: sender and receiver differ in time")
+        return StreamResult(
+            stream=stream,
+            sent=sent,
+            unsent=unsent,
+            received=received,
+            duplicates=arrival.duplicates,
+            reordered=arrival.reordered,
+            seconds=self._seconds,
+            longest_gap_s=_longest_gap_s(self._order, arrival),
+            stray={port: seen.arrived for port, seen in self._seen.items() if port != stream.rx and seen.arrived},
+            latency=latency_summary(latency_us),
+            invalid=tuple(invalid),
+        )
+
+    @property
+    def _seconds(self) -> float:
+        return (self._order.last_ns - self._order.first_ns) / 1e9
+
+    def _grown(self, port: str, counter: str) -> int:
+        """How far a counter of a port's interface grew in the run."""
+        before, after = self._outcome.ready[port].state, self._outcome.reports[port].state
+        return int(getattr(after, counter) - getattr(before, counter))
+
+    def _on_the_cable(self) -> int:
+        """Frames of this stream that left our port."""
+        order, port = self._order, self._stream.tx
+        on_the_cable = order.handed
+        refused = sum(each.refused for each in self._port_orders)
+        if not self._grown(port, "queue_drops") and self._grown(port, "tx_dropped") >= refused:
+            on_the_cable += order.refused
+        handed = sum(each.handed for each in self._port_orders)
+        if handed and (waiting := self._outcome.reports[port].state.queue_length):
+            on_the_cable -= min(order.handed, round(waiting * order.handed / handed))
+        return on_the_cable
+
+    def _sending(self, sent: int, unsent: int, ceilings: Mapping[int, float]) -> Iterator[str]:
+        """What the sender did wrong."""
+        stream, order, gate = self._stream, self._order, self._gate
+        if unsent > max(1 if stream.frames >= 50 else 0, gate.unsent_share * stream.frames):
+            size = min(ceilings, key=lambda each: abs(each - stream.frame_bytes), default=0)
+            known = f"; its ceiling is {ceilings[size]:,.0f} pps with {size} bytes on a loop" if size else ""
+            causes = f" ({', '.join(order.errors)})" if order.errors else ""
+            yield (
+                f"could not send {unsent:,} of {stream.frames:,} frames ({unsent / stream.frames:.1%})"
+                f" at {stream.rate_fps:,.0f} pps{causes}{known}"
+            )
+        if order.late > max(1, gate.late_share * stream.frames):
+            yield f"sent {order.late:,} of {sent:,} frames late, in bursts that were not asked for"
+        spacing_s = 1 / stream.rate_fps
+        intended_s = (stream.frames - 1) * spacing_s
+        if order.last_ns and abs(self._seconds - intended_s) > max(
+            gate.stretch_share * intended_s, 2 * spacing_s, 0.01
+        ):
+            yield f"took {self._seconds:.3f} s to send what was to take {intended_s:.3f} s"
+        if order.pause_ns / 1e9 > gate.pause_s + 2 * spacing_s:
+            yield f"paused for {order.pause_ns / 1e6:.0f} ms between two frames"
+
+    def _port_faults(self) -> Iterator[str]:
+        """What the ports at both ends did wrong."""
+        stream = self._stream
+        if delays := self._grown(stream.tx, "queue_delays"):
+            yield f"the queue of its own port {stream.tx} held frames back {delays:,} times"
+        if drops := self._grown(stream.tx, "queue_drops"):
+            yield f"the queue of its own port {stream.tx} dropped {drops:,} frames"
+        for port in (stream.tx, stream.rx):
+            mtu = self._outcome.ready[port].state.mtu
+            most = mtu + _ETHERNET_HEADER_BYTES + FCS_BYTES
+            if stream.frame_bytes > most:
+                yield f"its own port {port} carries frames of {most:,} bytes at most (MTU {mtu:,})"
+
+    def _witness_faults(self) -> Iterator[str]:
+        """What any listening port did wrong: a stray that it missed is a fault of the device unseen."""
+        busy = {end for stream in self._streams for end in (stream.tx, stream.rx)}
+        for port, report in self._outcome.reports.items():
+            if report.socket_drops:
+                yield f"its own socket at port {port} had no room for {report.socket_drops:,} frames"
+            if report.went_down or not report.state.up:
+                yield f"its own port {port} was set down"
+            if port not in busy and not (self._outcome.ready[port].state.carrier and report.state.carrier):
+                yield f"port {port} had no link, so nobody listened for strays there"
+
+
+def _longest_gap_s(order: Sent, arrival: Seen) -> float:
+    if not arrival.arrived:
+        return (order.last_ns - order.first_ns) / 1e9
+    ends_ns = (arrival.first_ns - order.first_ns, order.last_ns - arrival.last_ns)
+    return max(arrival.longest_ns, *ends_ns) / 1e9

@@ -1,0 +1,127 @@
+"""The software generator: sends and counts test frames on interfaces of this machine.
+
+One worker process a port (`worker`), so that ports work side by side and live in namespaces of their own.
+A run is told in `runs`; what it proves, and whether it can be trusted, in `results`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+
+from nfvcert.drivers.traffic.calibration import calibrate, without_loop
+from nfvcert.drivers.traffic.crew import Crew
+from nfvcert.drivers.traffic.frames import MOST_FLOWS
+from nfvcert.drivers.traffic.ports import GeneratorPort
+from nfvcert.drivers.traffic.results import Gate, stream_results
+from nfvcert.drivers.traffic.runs import Timing, carry_out
+from nfvcert.errors import SuiteError
+from nfvcert.protocols import Calibration, Stream, StreamResult
+
+__all__ = ["Gate", "GeneratorPort", "SoftwareGenerator", "Timing"]
+
+_LOOP_TIMING = Timing(learning_s=0.005, quiet_s=0.05)
+_LEAST_FRAME, _MOST_FRAME = 64, 9216
+_MOST_STREAMS = 256
+
+
+class SoftwareGenerator:
+    """A `nfvcert.protocols.TrafficGenerator` on AF_PACKET sockets.
+
+    It needs the rights of root in the network namespaces of its ports. All ports listen in each run, so
+    frames that stray are seen wherever they surface. One run at a time.
+    """
+
+    def __init__(
+        self,
+        ports: Mapping[str, GeneratorPort],
+        loop: tuple[GeneratorPort, GeneratorPort] | None,
+        *,
+        timing: Timing | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        self._crew = Crew(ports)
+        self._loop = loop
+        self._timing = timing or Timing()
+        self._gate = gate or Gate()
+        self._calibration: Calibration | None = None
+        # Frames of an earlier run, or of another generator, must not count.
+        self._run_id = secrets.randbits(16)
+
+    def calibrate(self) -> Calibration:
+        """Ceiling and own latency on the loop: measured once, in about 2 s, then remembered.
+
+        Raises: Unreachable when a port of the loop is gone; NotPermitted; LabError.
+        """
+        if self._calibration is None:
+            self._calibration = without_loop() if self._loop is None else self._calibrate(*self._loop)
+        return self._calibration
+
+    def _calibrate(self, one: GeneratorPort, other: GeneratorPort) -> Calibration:
+        crew = Crew({one.name: one, other.name: other})
+        try:
+            return calibrate(lambda streams: self._carry_out(crew, streams, _LOOP_TIMING), one.name, other.name)
+        finally:
+            crew.end()
+
+    def run(self, streams: Sequence[Stream], *, during: Callable[[], None] | None = None) -> tuple[StreamResult, ...]:
+        """Run streams side by side and return one result for each, in order.
+
+        ``during`` is called once, in this thread, as soon as the frames flow. A run takes its duration,
+        some 50 ms, and 100 ms of silence after the last frame. After an exception the workers are ended;
+        the next run starts new ones.
+        Raises: SuiteError for streams that cannot be; Unreachable when a port is gone or down, or a worker
+        died; NotPermitted; LabError; what ``during`` raises.
+        """
+        for stream in streams:
+            self._check(stream)
+        self._check_together(streams)
+        try:
+            return self._carry_out(self._crew, streams, self._timing, during)
+        except BaseException:
+            self._crew.end()  # no half-run may go on sending
+            raise
+
+    def close(self) -> None:
+        """End the workers."""
+        self._crew.end()
+
+    def _carry_out(
+        self,
+        crew: Crew,
+        streams: Sequence[Stream],
+        timing: Timing,
+        during: Callable[[], None] | None = None,
+    ) -> tuple[StreamResult, ...]:
+        self._run_id = (self._run_id + 1) & 0xFFFF
+        outcome = carry_out(crew, streams, run=self._run_id, timing=timing, during=during)
+        ceilings = self._calibration.ceiling_fps if self._calibration else {}
+        return stream_results(streams, outcome, gate=self._gate, ceilings=ceilings)
+
+    def _check(self, stream: Stream) -> None:
+        ports = self._crew.ports
+        for end in (stream.tx, stream.rx):
+            if end not in ports:
+                near = difflib.get_close_matches(end, ports, 1)
+                hint = f"did you mean {near[0]}?" if near else ""
+                raise SuiteError(f"a stream names port {end}; the generator has {', '.join(ports)}", hint=hint)
+        if stream.tx == stream.rx:
+            raise SuiteError(f"a stream goes from port {stream.tx} to itself")
+        if not _LEAST_FRAME <= stream.frame_bytes <= _MOST_FRAME:
+            raise SuiteError(f"frames have {_LEAST_FRAME} … {_MOST_FRAME} bytes, not {stream.frame_bytes}")
+        if not (stream.rate_fps > 0 and stream.duration_s > 0):
+            raise SuiteError(
+                f"a stream needs a rate and a duration, not {stream.rate_fps} pps for {stream.duration_s} s"
+            )
+        if not 1 <= stream.flows <= MOST_FLOWS:
+            raise SuiteError(f"a stream has 1 … {MOST_FLOWS:,} flows, not {stream.flows:,}")
+
+    def _check_together(self, streams: Sequence[Stream]) -> None:
+        if not 1 <= len(streams) <= _MOST_STREAMS:
+            raise SuiteError(f"a run has 1 … {_MOST_STREAMS} streams, not {len(streams)}")
+        for name, port in self._crew.ports.items():
+            # Above the line rate of its port no real generator could offend the device, so neither may we.
+            load = sum(each.rate_fps / port.line_rate_fps(each.frame_bytes) for each in streams if each.tx == name)
+            if load > 1.001:
+                raise SuiteError(f"port {name} would have to send at {load:.1%} of its line rate")

@@ -1,0 +1,260 @@
+"""The process behind one port: `python -m nfvcert.drivers.traffic.worker FD`.
+
+It enters the port's namespace, sends and receives there, and obeys the generator at the other end of the
+socket FD. It ends when that end closes. No PR_SET_PDEATHSIG: that signal follows the *thread* that started
+us, and a generator may outlive the thread that first used it. Since a forked child of the generator may
+hold its end open by accident, a change of our parent ends us too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import gc
+import os
+import select
+import socket
+import struct
+import sys
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+from nfvcert.drivers.traffic.arrivals import Arrivals
+from nfvcert.drivers.traffic.capture import Capture, received_ns
+from nfvcert.drivers.traffic.frames import DATA, DISCARD_PORT
+from nfvcert.drivers.traffic.interface import InterfaceState, read_state
+from nfvcert.drivers.traffic.messages import Done, Failed, Finish, Flowing, Go, Prepare, Ready, Report, Seen
+from nfvcert.drivers.traffic.ports import GeneratorPort
+from nfvcert.drivers.traffic.sender import PortGoneError, open_sender, send_all
+
+__all__ = ["main"]
+
+_CLONE_NEWNET = 0x40000000
+_PR_SET_TIMERSLACK = 29
+_SO_ATTACH_FILTER = 26
+_REFUSE_ALL = struct.pack("=HBBI", 0x06, 0, 0, 0)
+_HARVEST = 4096
+"""Frames taken off the ring at a time: some 200 µs of work between two frames to send."""
+_IDLE_MS, _LISTENING_MS = 1000, 20
+_DRAINING_S = 0.005
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _OrphanedError(Exception):
+    """The generator is gone."""
+
+
+class _Worker:
+    """The state of the process: its sockets, and the streams of the current run."""
+
+    def __init__(self, connection: Connection, port: GeneratorPort, capture: Capture, sender: socket.socket) -> None:
+        self._connection = connection
+        self._port = port
+        self._capture = capture
+        self._sender = sender
+        self._parent = os.getppid()
+        self._poll = select.poll()
+        self._poll.register(connection.fileno(), select.POLLIN)
+        self._run: int | None = None
+        self._arrivals: dict[int, Arrivals] = {}
+        self._strays: dict[int, int] = {}
+        self._lengths: dict[int, int] = {}
+        self._last_arrival = 0.0
+        self._clock_offset_ns = 0
+        self._index = read_state(port.interface).index
+
+    def obey(self) -> None:
+        """Answer messages for ever. Raises: EOFError, _OrphanedError when the generator is gone; OSError."""
+        while True:
+            if not self._poll.poll(_IDLE_MS if self._run is None else _LISTENING_MS):
+                self._check_parent()
+                self._harvest()
+                continue
+            match self._connection.recv():
+                case Prepare() as prepare:
+                    self._connection.send(self._prepare(prepare))
+                case Go() as go:
+                    self._connection.send(self._go(go))
+                case Finish() as finish:
+                    self._connection.send(self._finish(finish))
+
+    def _check_parent(self) -> None:
+        if os.getppid() != self._parent:
+            raise _OrphanedError
+
+    def _prepare(self, prepare: Prepare) -> Ready:
+        state = self._state()
+        self._capture.discard()
+        self._capture.went_down()
+        self._arrivals = {each.index: Arrivals(each.index, each.frames) for each in prepare.expected if each.here}
+        self._strays = {each.index: 0 for each in prepare.expected if not each.here}
+        self._lengths = {each.index: each.length for each in prepare.expected}
+        self._run = prepare.run
+        gc.collect()
+        gc.disable()
+        _run_first(first=True)
+        self._clock_offset_ns = _clock_offset_ns()
+        for frame in prepare.learning:
+            with contextlib.suppress(OSError):  # what hinders the learning will hinder the stream, and be told
+                self._sender.send(frame)
+        return Ready(state)
+
+    def _go(self, go: Go) -> Done:
+        sent = send_all(self._sender, go, flowing=lambda: self._connection.send(Flowing()), meanwhile=self._meanwhile)
+        return Done(tuple(sent), self._state())
+
+    def _state(self) -> InterfaceState:
+        """The state of our interface. Raises: OSError when it is gone, or another one has its name."""
+        state = read_state(self._port.interface)
+        if state.index != self._index:
+            raise OSError(errno.ENXIO, "another interface has taken its name")
+        return state
+
+    def _meanwhile(self) -> None:
+        """Between two frames: empty the ring, and see whether anybody still wants us to send."""
+        self._harvest()
+        if self._poll.poll(0):  # nothing is ever said while we send
+            raise _OrphanedError
+        self._check_parent()
+
+    def _finish(self, finish: Finish) -> Report:
+        self._drain(finish)
+        seen = [arrivals.seen() for arrivals in self._arrivals.values()]
+        seen += [Seen(index, arrived) for index, arrived in self._strays.items()]
+        self._run = None
+        self._arrivals = {}
+        _run_first(first=False)
+        gc.enable()
+        return Report(
+            seen=tuple(seen),
+            socket_drops=self._capture.drops(),
+            went_down=self._capture.went_down(),
+            clock_step_s=(_clock_offset_ns() - self._clock_offset_ns) / 1e9,
+            state=self._state(),
+        )
+
+    def _drain(self, finish: Finish) -> None:
+        now = self._last_arrival = time.monotonic()
+        end = now + finish.most_s
+        while now < min(end, self._last_arrival + finish.quiet_s):
+            if not self._harvest():
+                time.sleep(_DRAINING_S)
+            now = time.monotonic()
+
+    def _harvest(self) -> bool:
+        """Take frames off the ring and count them; says whether there were any."""
+        if self._run is None:
+            return False
+        slots = self._capture.take(_HARVEST)
+        mine = slots[(slots["run"] == self._run) & (slots["kind"] == DATA)]
+        if len(mine):
+            self._last_arrival = time.monotonic()
+            for index in self._strays:
+                self._strays[index] += int((mine["stream"] == index).sum())
+            for index, arrivals in self._arrivals.items():
+                chunk = mine[(mine["stream"] == index) & (mine["length"] == self._lengths[index])]
+                sequence, sent_ns = chunk["sequence"].astype(np.int64), chunk["sent_ns"].astype(np.int64)
+                arrivals.add(sequence, sent_ns, received_ns(chunk))
+        return bool(len(slots))
+
+
+def _run_first(*, first: bool) -> None:
+    """Run ahead of ordinary processes, where we may, or no longer; `sender` lets them not starve.
+
+    With two busy loops on two cores, 15 of 20 trials at 14,880 pps were invalid at nice -20, none like this.
+    """
+    policy, priority = (os.SCHED_FIFO, os.sched_get_priority_min(os.SCHED_FIFO)) if first else (os.SCHED_OTHER, 0)
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, policy, os.sched_param(priority))
+
+
+def _clock_offset_ns() -> int:
+    """CLOCK_REALTIME less CLOCK_MONOTONIC: the closest of three looks, since one may be interrupted."""
+    looks = []
+    for _ in range(3):
+        before, real, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        looks.append((after - before, real - (before + after) // 2))
+    return min(looks)[1]
+
+
+def _enter(port: GeneratorPort) -> None:
+    """Move this process into the port's namespace (os.setns is younger than Python 3.11)."""
+    if port.namespace is None:
+        return
+    descriptor = os.open(port.namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _libc.setns(descriptor, _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(descriptor)
+
+
+def _deaf_socket(port: GeneratorPort) -> socket.socket:
+    """A UDP socket that refuses all frames, so that this kernel does not answer them by ICMP errors.
+
+    Binding it proves, too, that the port's address is there. Raises: OSError (EADDRNOTAVAIL) when a router
+    would get no answer to its ARP requests.
+    """
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        program = ctypes.create_string_buffer(_REFUSE_ALL)
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(program)))
+        if port.ip is not None:
+            sock.bind((port.ip, DISCARD_PORT))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE and (error.errno != errno.EADDRNOTAVAIL or port.next_hop_mac):
+            sock.close()
+            raise
+    return sock
+
+
+def _explain(port: GeneratorPort, error: OSError) -> Failed:
+    """What is wrong with a port that made the kernel say ``error``."""
+    place = f" in {port.namespace}" if port.namespace else ""
+    subject = f"interface {port.interface}{place} of generator port {port.name}"
+    if error.errno in (errno.EPERM, errno.EACCES):
+        return Failed("forbidden", f"may not use {subject}: {error.strerror}")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return Failed("unsuitable", f"{subject} lacks its address {port.ip}: nobody would answer its router's ARP")
+    if port.namespace and not Path(port.namespace).exists():
+        return Failed("gone", f"{subject} is gone with its namespace")
+    try:
+        socket.if_nametoindex(port.interface)
+    except OSError:
+        return Failed("gone", f"{subject} is gone")
+    return Failed("unsuitable", f"{subject} cannot be used: {error.strerror or error}")
+
+
+def _serve(connection: Connection) -> None:
+    port = connection.recv()
+    try:
+        _enter(port)
+        with (
+            contextlib.closing(Capture(port.interface)) as capture,
+            open_sender(port.interface) as sender,
+            _deaf_socket(port),
+        ):
+            _Worker(connection, port, capture, sender).obey()
+    except PortGoneError as error:
+        connection.send(_explain(port, OSError(errno.ENXIO, str(error))))
+    except ConnectionError:
+        raise
+    except OSError as error:
+        connection.send(_explain(port, error))
+
+
+def main(descriptor: int) -> None:
+    """Obey the generator behind a socket until it goes."""
+    with contextlib.suppress(PermissionError):
+        os.nice(-20)
+    _libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)  # wake up when asked, not 50 µs later
+    with Connection(descriptor) as connection, contextlib.suppress(EOFError, ConnectionError, _OrphanedError):
+        _serve(connection)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,539 @@
+"""Faults to seed in an embedded lab, for real: what a certification must find, it must be shown to find.
+
+    with seeded(lab, "loss", one_in=1000, towards="tg1"):
+        ...                                   # the device loses every 1000th frame on its way to tg1
+
+Faults of the device: `loss`, `rate-cap`, `mtu`, `flap`, `flood`, `leak`, `no-failover`, `duplicates`,
+`unplugged`. Faults of the lab, which must never be blamed on a release: `slow-generator`, `no-sshd`,
+`unreachable`, `host-key`.
+
+A seeded fault is marked in the lab's folder. If the process that seeded it is killed, the next `up`
+makes the lab anew: a fault that nobody cleared would fail the next release.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, ClassVar
+
+import psutil
+
+from nfvcert.embedded import bridges, routers, sshd
+from nfvcert.embedded.cabling import device_mtu, fabric_interface
+from nfvcert.embedded.faultmarks import mark, unmark
+from nfvcert.embedded.nftables import nft, remove_table
+from nfvcert.embedded.pop import EmbeddedLab
+from nfvcert.embedded.rundir import locked, read_state, write_state
+from nfvcert.embedded.sites import Sites, opened
+from nfvcert.embedded.wiring import Site, cable, explained
+from nfvcert.errors import LabError
+
+__all__ = [
+    "FAULTS",
+    "ChangedHostKey",
+    "DeadBackup",
+    "Duplicates",
+    "Fault",
+    "Flapping",
+    "Flooding",
+    "Leak",
+    "Loss",
+    "MtuTooSmall",
+    "NoSshd",
+    "RateCap",
+    "SlowGenerator",
+    "Unplugged",
+    "Unreachable",
+    "seeded",
+]
+
+
+class Fault(ABC):
+    """One fault: what it is called, how it gets into a lab that is up, and out again."""
+
+    name: ClassVar[str]
+
+    def check(self, sites: Sites) -> None:  # noqa: B027  # most labs can have most faults
+        """Raises: LookupError for an unknown port or host; LabError when nothing in this lab could break so."""
+
+    @abstractmethod
+    def seed(self, sites: Sites) -> None:
+        """Break the lab. Raises: LabError, MissingPackage."""
+
+    @abstractmethod
+    def clear(self, sites: Sites) -> None:
+        """Mend the lab; right after a `seed` that failed halfway, too. Raises: LabError."""
+
+
+@contextmanager
+def seeded(lab: EmbeddedLab, name: str, **parameters: Any) -> Iterator[Fault]:
+    """Have a fault of `FAULTS` in a lab for a ``with`` block. Raises: LookupError, TypeError, LabError."""
+    if name not in FAULTS:
+        raise LookupError(f"no fault is named {name!r} (there are: {', '.join(FAULTS)})")
+    fault = FAULTS[name](**parameters)
+    with _at_work(lab, name) as sites:
+        fault.check(sites)
+    mark(lab.run_dir, name)
+    try:
+        with _at_work(lab, name) as sites:
+            fault.seed(sites)
+        yield fault
+    finally:
+        if lab.run_dir.exists():  # else it went down meanwhile, with the fault
+            with _at_work(lab, name) as sites:
+                fault.clear(sites)
+            unmark(lab.run_dir, name)
+
+
+@contextmanager
+def _at_work(lab: EmbeddedLab, name: str) -> Iterator[Sites]:
+    with explained(f"fault {name} in lab {lab.lab.lab}"), opened(lab.lab, lab.run_dir) as sites:
+        yield sites
+
+
+@dataclass
+class _AtEgress(Fault):
+    """Base of faults that happen to frames as they leave the device towards ports of the generator.
+
+    The hook is at the transmission of an interface (netdev egress), since that is where the frames of all
+    kinds of device pass: Open vSwitch's userspace reads and writes packet sockets, behind other hooks.
+    """
+
+    name: ClassVar[str]
+
+    towards: str | None = None
+    """The generator's port; None: all of them."""
+
+    @property
+    def rule(self) -> str:
+        """What happens to a frame that leaves, as a rule of nftables; ``{port}`` stands for the interface."""
+        raise NotImplementedError
+
+    def check(self, sites: Sites) -> None:
+        """The port must be there."""
+        if self.towards is not None:
+            _known_port(sites, self.towards)
+
+    def seed(self, sites: Sites) -> None:
+        """Add a table of rules in each switch or router that has such a port."""
+        for host in sites.devices():
+            chains = "".join(
+                f'chain {port} {{ type filter hook egress device "{port}" priority 0; {rule}; }}\n'
+                for port in sites.ports_of(host)
+                if self.towards in {None, port}
+                for rule in [self.rule.format(port=port)]
+            )
+            if chains:
+                nft(sites.hosts[host].path, f"table netdev {self._table} {{\n{chains}}}\n")
+
+    def clear(self, sites: Sites) -> None:
+        """Remove the tables."""
+        for host in sites.devices():
+            remove_table(sites.hosts[host].path, "netdev", self._table)
+
+    @property
+    def _table(self) -> str:
+        return f"nfvcert-{self.name}"
+
+
+@dataclass
+class Loss(_AtEgress):
+    """The device loses every Nth frame, exactly. With ``towards``, in one direction only."""
+
+    name = "loss"
+
+    one_in: int = 10
+
+    @property
+    def rule(self) -> str:
+        """Counts frames, and drops one of ``one_in``."""
+        return f"numgen inc mod {self.one_in} == 0 drop"
+
+
+@dataclass
+class RateCap(_AtEgress):
+    """The device forwards no more than a rate, to each port; what exceeds it is lost."""
+
+    name = "rate-cap"
+
+    fps: int = 1000
+    burst: int = 50
+    """How many frames it lets through at once."""
+
+    @property
+    def rule(self) -> str:
+        """A token bucket."""
+        return f"limit rate over {self.fps}/second burst {self.burst} packets drop"
+
+
+@dataclass
+class Duplicates(_AtEgress):
+    """The device sends every Nth frame twice."""
+
+    name = "duplicates"
+
+    one_in: int = 10
+
+    @property
+    def rule(self) -> str:
+        """Sends a copy to the same port; the mark keeps the copy from being copied."""
+        return f'meta mark != 0x6e6676 numgen inc mod {self.one_in} == 0 meta mark set 0x6e6676 dup to "{{port}}"'
+
+
+@dataclass
+class MtuTooSmall(Fault):
+    """The links between the device's hosts carry shorter frames than promised."""
+
+    name: ClassVar[str] = "mtu"
+
+    mtu: int = 1400
+    """Bytes of payload of an Ethernet frame. The kernel tolerates 4 more, for a VLAN tag."""
+
+    def check(self, sites: Sites) -> None:
+        """There must be links."""
+        _require(sites, bool(sites.lab.links), "links between its hosts")
+
+    def seed(self, sites: Sites) -> None:
+        """Lower the MTU at both ends of each link."""
+        self._set(sites, self.mtu)
+
+    def clear(self, sites: Sites) -> None:
+        """Set it as the inventory says."""
+        self._set(sites, device_mtu(sites.lab))
+
+    def _set(self, sites: Sites, mtu: int) -> None:
+        for host, site in sites.hosts.items():
+            for link in sites.links_of(host):
+                site.link(link, mtu=mtu)
+
+
+@dataclass
+class Flapping(Fault):
+    """A port of the device goes down for a moment, again and again."""
+
+    name: ClassVar[str] = "flap"
+
+    port: str = "tg1"
+    """A port of the generator (its end at the device flaps), or a link (its end at the inventory's `a`)."""
+    every_s: float = 0.3
+    down_s: float = 0.05
+    _stop: Event = field(default_factory=Event, init=False)
+    _thread: Thread | None = field(default=None, init=False)
+
+    def check(self, sites: Sites) -> None:
+        """The port or link must be there."""
+        self._host(sites)
+
+    def seed(self, sites: Sites) -> None:
+        """Start to toggle it, in a thread."""
+        path = sites.hosts[self._host(sites)].path
+        self._stop.clear()
+        self._thread = Thread(target=self._toggle, args=(path,), name=f"flapping {self.port}", daemon=True)
+        self._thread.start()
+
+    def clear(self, sites: Sites) -> None:
+        """Stop, and leave it up."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        sites.hosts[self._host(sites)].up(self.port)
+
+    def _host(self, sites: Sites) -> str:
+        if self.port in sites.lab.links:
+            return sites.lab.links[self.port].a
+        return _known_port(sites, self.port)
+
+    def _toggle(self, path: str) -> None:
+        with Site(path) as site:
+            while True:
+                site.link(self.port, state="down")
+                stop = self._stop.wait(self.down_s)
+                site.up(self.port)
+                if stop or self._stop.wait(self.every_s - self.down_s):
+                    return
+
+
+@dataclass
+class Flooding(Fault):
+    """The switch learns no address, so it sends every frame to all ports of the tenant."""
+
+    name: ClassVar[str] = "flood"
+
+    def check(self, sites: Sites) -> None:
+        """The device must be made of bridges."""
+        _require(sites, _kind(sites) == "linux-bridge", "Linux bridges")
+
+    def seed(self, sites: Sites) -> None:
+        """Switch learning off and forget what was learned."""
+        self._set(sites, learning=0, fdb_flush=True)
+
+    def clear(self, sites: Sites) -> None:
+        """Switch learning on, where it was."""
+        self._set(sites, learning=1)
+
+    def _set(self, sites: Sites, **attributes: Any) -> None:
+        for host in sites.devices():
+            for interface in (*sites.ports_of(host), *sites.links_of(host)):
+                if not (sites.redundancy and interface == sites.redundancy.backup):
+                    sites.hosts[host].bridge_port(interface, **attributes)
+
+
+@dataclass
+class Leak(Fault):
+    """Tenants hear each other: two bridges of a switch are patched, or routers forward between all."""
+
+    name: ClassVar[str] = "leak"
+
+    def check(self, sites: Sites) -> None:
+        """There must be two tenants to mix up."""
+        _require(sites, _kind(sites) in {"linux-bridge", "router"}, "Linux bridges or routers")
+        if _kind(sites) == "linux-bridge":
+            _require(sites, bool(self._shared_switches(sites)), "a switch with two tenants")
+
+    def seed(self, sites: Sites) -> None:
+        """Join two tenants of a switch by a cable, or remove the routers' rules."""
+        if _kind(sites) == "router":
+            for host in sites.devices():
+                routers.let_leak(sites.hosts[host])
+            return
+        host, tenants = self._shared_switches(sites)[0]
+        site, mtu = sites.hosts[host], device_mtu(sites.lab)
+        cable(site, _PATCH[0], site, _PATCH[1], a_mtu=mtu, b_mtu=mtu)
+        for end, tenant in zip(_PATCH, tenants, strict=False):
+            site.attach(bridges.bridge_name(sites.lab, tenant), end)
+
+    def clear(self, sites: Sites) -> None:
+        """Cut the cable, or set the routers' rules anew."""
+        for host in sites.devices():
+            if _kind(sites) == "router":
+                routers.isolate(sites.lab, sites.hosts[host])
+            else:
+                sites.hosts[host].remove(_PATCH[0])
+
+    def _shared_switches(self, sites: Sites) -> list[tuple[str, list[str]]]:
+        ports = sites.lab.traffic.ports if sites.lab.traffic else {}
+        tenants = {
+            host: list(dict.fromkeys(ports[name].tenant for name in sites.ports_of(host))) for host in sites.devices()
+        }
+        return [(host, its) for host, its in tenants.items() if len(its) > 1]
+
+
+_PATCH = ("leak0", "leak1")
+
+
+@dataclass
+class DeadBackup(Fault):
+    """The backup link is dead already when the primary fails: there is no failover."""
+
+    name: ClassVar[str] = "no-failover"
+
+    def check(self, sites: Sites) -> None:
+        """There must be a backup."""
+        _require(sites, sites.redundancy is not None, "redundant links")
+
+    def seed(self, sites: Sites) -> None:
+        """Switch the backup off, at the end where the primary is not switched off."""
+        site, backup = self._far_end(sites)
+        site.link(backup, state="down")
+
+    def clear(self, sites: Sites) -> None:
+        """Switch it on."""
+        site, backup = self._far_end(sites)
+        site.up(backup)
+
+    def _far_end(self, sites: Sites) -> tuple[Site, str]:
+        redundancy = sites.redundancy
+        assert redundancy is not None  # check said so
+        link = sites.lab.links[redundancy.backup]
+        return sites.hosts[link.b if link.a == redundancy.host else link.a], redundancy.backup
+
+
+@dataclass
+class SlowGenerator(Fault):
+    """A port of the generator itself sends no faster than a rate, in bit/s: a fault of the lab."""
+
+    name: ClassVar[str] = "slow-generator"
+
+    port: str = "tg0"
+    bits_per_s: int = 100_000
+
+    def check(self, sites: Sites) -> None:
+        """The port must be there."""
+        _known_port(sites, self.port)
+
+    def seed(self, sites: Sites) -> None:
+        """Put a token bucket (TBF) before its interface; a socket that bypasses queues bypasses it."""
+        rate = f"{self.bits_per_s}bit"
+        sites.generator.queue(self.port, "tbf", rate=rate, burst=3000, latency="50ms")
+
+    def clear(self, sites: Sites) -> None:
+        """Remove it."""
+        sites.generator.unqueue(self.port)
+
+
+@dataclass
+class NoSshd(Fault):
+    """A host's sshd is gone, with all its sessions: a fault of the lab."""
+
+    name: ClassVar[str] = "no-sshd"
+
+    host: str
+
+    def check(self, sites: Sites) -> None:
+        """The host must be there."""
+        _known_host(sites, self.host)
+
+    def seed(self, sites: Sites) -> None:
+        """End it."""
+        _end_sshd(sites, self.host)
+
+    def clear(self, sites: Sites) -> None:
+        """Start it again."""
+        _start_sshd(sites, self.host, key=None)
+
+
+@dataclass
+class ChangedHostKey(Fault):
+    """A host answers with another key than the known one, as a stranger in its place would."""
+
+    name: ClassVar[str] = "host-key"
+
+    host: str
+
+    def check(self, sites: Sites) -> None:
+        """The host must be there."""
+        _known_host(sites, self.host)
+
+    def seed(self, sites: Sites) -> None:
+        """Start its sshd anew with the key that another one would have made."""
+        _end_sshd(sites, self.host)
+        _start_sshd(sites, self.host, key=sshd.another_key(sites.folder, self.host))
+
+    def clear(self, sites: Sites) -> None:
+        """Start it anew with its own key."""
+        _end_sshd(sites, self.host)
+        _start_sshd(sites, self.host, key=None)
+
+
+@dataclass
+class Unreachable(Fault):
+    """A host neither hears nor says anything, on any network: packets vanish, connections hang."""
+
+    name: ClassVar[str] = "unreachable"
+
+    host: str
+
+    def check(self, sites: Sites) -> None:
+        """The host must be there."""
+        _known_host(sites, self.host)
+
+    def seed(self, sites: Sites) -> None:
+        """Drop all packets to and from the host."""
+        nft(
+            sites.hosts[self.host].path,
+            """
+            table inet nfvcert-unreachable {
+                chain in { type filter hook input priority -300; policy drop; }
+                chain out { type filter hook output priority -300; policy drop; }
+            }
+            """,
+        )
+
+    def clear(self, sites: Sites) -> None:
+        """Let them through."""
+        remove_table(sites.hosts[self.host].path, "inet", "nfvcert-unreachable")
+
+
+@dataclass
+class Unplugged(Fault):
+    """A host's cable to one inventory network is pulled."""
+
+    name: ClassVar[str] = "unplugged"
+
+    host: str
+    network: str
+
+    def check(self, sites: Sites) -> None:
+        """The host must be there, and on that network."""
+        _known_host(sites, self.host)
+        addresses = sites.lab.hosts[self.host].addresses
+        _require(sites, self.network in addresses, f"an address of {self.host} on network {self.network}")
+
+    def seed(self, sites: Sites) -> None:
+        """Switch off its other end."""
+        sites.fabric.link(fabric_interface(sites.lab, self.network, self.host), state="down")
+
+    def clear(self, sites: Sites) -> None:
+        """Switch it on."""
+        sites.fabric.up(fabric_interface(sites.lab, self.network, self.host))
+
+
+FAULTS: Mapping[str, type[Fault]] = {
+    fault.name: fault
+    for fault in (
+        Loss,
+        RateCap,
+        MtuTooSmall,
+        Flapping,
+        Flooding,
+        Leak,
+        DeadBackup,
+        Duplicates,
+        Unplugged,
+        SlowGenerator,
+        NoSshd,
+        Unreachable,
+        ChangedHostKey,
+    )
+}
+"""All faults by name."""
+
+
+def _kind(sites: Sites) -> str:
+    return sites.lab.network.dut.kind if sites.lab.network else ""
+
+
+def _require(sites: Sites, holds: bool, what: str) -> None:
+    if not holds:
+        raise LabError(f"lab {sites.lab.lab} lacks {what}: this fault cannot be seeded in it", what=sites.lab.lab)
+
+
+def _known_port(sites: Sites, port: str) -> str:
+    """The host that a port is plugged into."""
+    traffic = sites.lab.traffic
+    if traffic is None or port not in traffic.ports:
+        raise LookupError(
+            f"lab {sites.lab.lab} has no port {port!r} (it has {', '.join(traffic.ports) if traffic else 'none'})"
+        )
+    return traffic.ports[port].attached_to
+
+
+def _known_host(sites: Sites, host: str) -> None:
+    if host not in sites.hosts:
+        raise LookupError(f"lab {sites.lab.lab} has no host {host!r} (it has {', '.join(sites.hosts)})")
+
+
+def _end_sshd(sites: Sites, host: str) -> None:
+    state = read_state(sites.folder)
+    recorded = state.daemons.get(f"sshd {host}") if state else None
+    if recorded is None or not recorded.alive:
+        return
+    daemon = psutil.Process(recorded.pid)
+    processes = [*daemon.children(recursive=True), daemon]
+    for process in processes:
+        process.kill()
+    psutil.wait_procs(processes, timeout=5)
+
+
+def _start_sshd(sites: Sites, host: str, *, key: Path | None) -> None:
+    process = sshd.start(sites.lab, sites.folder, host, key=key).ready()
+    with locked(sites.folder):
+        state = read_state(sites.folder)
+        if state is not None:
+            daemons = state.daemons | {f"sshd {host}": process}
+            write_state(sites.folder, state.model_copy(update={"daemons": daemons}))

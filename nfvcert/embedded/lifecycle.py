@@ -1,0 +1,129 @@
+"""Bringing labs up, finding them again, taking them down."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nfvcert.embedded.pop import EmbeddedLab, login_user
+from nfvcert.embedded.ports import loop_of, ports_of
+from nfvcert.embedded.privileges import require_privileges
+from nfvcert.embedded.programs import needed, require
+from nfvcert.embedded.removal import remove
+from nfvcert.embedded.rundir import Busy, Process, State, lab_names, locked, read_state, run_root, write_state
+from nfvcert.errors import LabError
+from nfvcert.lab import Lab
+
+__all__ = ["down", "find", "sweep", "up"]
+
+
+def up(lab: Lab, *, owner: int | None = None) -> EmbeddedLab:
+    """Bring a lab up; a lab that is up and healthy is returned as it is.
+
+    ``owner`` is the pid of the process that uses it: when that is gone, `sweep` takes the lab down.
+    None: the lab stays until `down`.
+    Raises: MissingPackage, NotPermitted (before anything is made); LabError.
+    """
+    if lab.provider != "embedded":
+        raise LabError(f"lab {lab.lab} is an existing one: there is nothing to bring up", what=lab.lab)
+    require_privileges()
+    require(needed(lab))
+    wanted_by = _process(owner) if owner is not None else None
+    folder = run_root() / lab.lab
+    with locked(folder):
+        state = read_state(folder)
+        if state and state.stage == "up":
+            from nfvcert.embedded.health import problems
+
+            wrong = problems(state, folder) if state.lab == lab else ["its inventory has changed"]
+            if not wrong:
+                _adopt(folder, state, wanted_by)
+                return _embedded(lab, folder, created=False)
+            if state.owner and state.owner.alive and state.owner != wanted_by:
+                raise LabError(
+                    f"lab {lab.lab} cannot be used as it is ({'; '.join(wrong)}), "
+                    f"nor made anew: process {state.owner.pid} uses it",
+                    what=lab.lab,
+                )
+        remove(folder)
+        _make(lab, folder, wanted_by)
+    return _embedded(lab, folder, created=True)
+
+
+def find(name: str) -> EmbeddedLab | None:
+    """The lab of that name if it is up here, whichever process brought it up."""
+    folder = run_root() / name
+    state = read_state(folder)
+    return _embedded(state.lab, folder, created=False) if state and state.stage == "up" else None
+
+
+def down(name: str) -> bool:
+    """Take the lab of that name down; whether there was anything to take down. Raises: LabError."""
+    folder = run_root() / name
+    with locked(folder):
+        return remove(folder) != ""
+
+
+def sweep() -> list[str]:
+    """Remove labs that are half-built or whose owner is gone; says in words what it removed.
+
+    A lab that some process is bringing up or down at this moment is left to that process.
+    """
+    removed = []
+    for name in lab_names():
+        folder = run_root() / name
+        try:
+            with locked(folder, timeout_s=0):
+                if reason := _orphaned(read_state(folder)):
+                    removed.append(f"lab {name}, {reason}: {remove(folder)}")
+        except Busy:
+            continue
+    return removed
+
+
+def _make(lab: Lab, folder: Path, owner: Process | None) -> None:
+    from nfvcert.embedded.build import build
+
+    state = State(lab=lab, stage="building", builder=_process(os.getpid()), owner=owner)
+    folder.mkdir(mode=0o700)
+    try:
+        write_state(folder, state)
+        write_state(folder, state.model_copy(update={"daemons": build(lab, folder), "stage": "up"}))
+    except BaseException:
+        remove(folder)
+        raise
+
+
+def _adopt(folder: Path, state: State, owner: Process | None) -> None:
+    """A lab that somebody asked to stay does; one whose owner is gone becomes the new one's."""
+    if state.owner is not None and (owner is None or not state.owner.alive):
+        write_state(folder, state.model_copy(update={"owner": owner}))
+
+
+def _orphaned(state: State | None) -> str:
+    """Why nobody can need a lab of this state; empty when somebody may."""
+    if state is None:
+        return "which has no readable state"
+    if state.stage == "building":
+        return f"half-built by process {state.builder.pid}"
+    if state.owner and not state.owner.alive:
+        return f"whose process {state.owner.pid} is gone"
+    return ""
+
+
+def _process(pid: int) -> Process:
+    process = Process.of(pid)
+    if process is None:
+        raise LabError(f"process {pid} is to own the lab, and there is no such process")
+    return process
+
+
+def _embedded(lab: Lab, folder: Path, *, created: bool) -> EmbeddedLab:
+    return EmbeddedLab(
+        lab=lab,
+        run_dir=folder,
+        created=created,
+        user=login_user(),
+        ports=ports_of(lab, folder),
+        loop=loop_of(lab, folder),
+    )

@@ -1,0 +1,40 @@
+"""Removing what a lab holds, whole or half-built: processes first, then namespaces, then files."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from nfvcert.embedded.namespaces import empty, is_pinned, unpin
+from nfvcert.errors import LabError
+
+__all__ = ["remove"]
+
+
+def remove(folder: Path) -> str:
+    """Remove a lab's folder and all that it pins; says in words what there was, nothing if nothing.
+
+    Its processes are those in its namespaces: a recycled process number cannot be in there. The caller
+    holds the lab's lock. Raises: LabError when something cannot be removed.
+    """
+    if not folder.exists():
+        return ""
+    pins = sorted((folder / "ns").glob("*"))
+    pinned = [path for path in pins if is_pinned(path)]
+    try:
+        processes = empty(pinned)
+        for path in pins:
+            unpin(path)
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise LabError(
+            f"lab {folder.name} cannot be removed: {error.strerror or error}",
+            what=folder.name,
+            hint=f"what is left of it is in {folder}",
+        ) from error
+    return f"{_count(len(pinned), 'namespace')}, {_count(processes, 'process')}"
+
+
+def _count(number: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number or 'no'} {noun if number == 1 else plural}"

@@ -1,0 +1,176 @@
+"""One valid trial: frames through the device, repeated while the generator does not vouch for it.
+
+The gate matters more for repeatability than any search algorithm: a trial is VALID, or it is
+repeated a bounded number of times, or the measurement is given up as INCONCLUSIVE. What the
+generator could not send is never a loss of the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nfvcert.errors import InvalidMeasurement
+from nfvcert.lab import Lab
+from nfvcert.protocols import Calibration, Stream, StreamResult, TrafficGenerator
+
+__all__ = ["TrafficPath", "Trials"]
+
+ATTEMPTS = 4
+CEILING_MARGIN = 0.95
+"""Share of the generator's ceiling up to which its loss counts are believed."""
+
+
+@dataclass(frozen=True)
+class TrafficPath:
+    """The ports of a lab by the part they play: traffic goes from ``tx`` to ``rx``."""
+
+    tx: str
+    rx: str
+    witnesses: tuple[str, ...]
+    """Ports of the same tenant, which see what is flooded."""
+    strangers: tuple[str, ...]
+    """Ports of other tenants, which must see nothing."""
+    line_rate_bps: float
+
+    @classmethod
+    def of(cls, lab: Lab) -> TrafficPath:
+        """The first two ports of the first tenant carry the traffic.
+
+        Raises InvalidMeasurement when the tenant has no two ports.
+        """
+        ports = lab.traffic.ports if lab.traffic else {}
+        first_tenant = next((port.tenant for port in ports.values()), None)
+        same = [name for name, port in ports.items() if port.tenant == first_tenant]
+        if len(same) < 2:
+            raise InvalidMeasurement(
+                f"lab {lab.lab} has no two traffic ports of one tenant for traffic to cross its device"
+            )
+        others = tuple(name for name, port in ports.items() if port.tenant != first_tenant)
+        speed = min(ports[same[0]].speed, ports[same[1]].speed)
+        return cls(same[0], same[1], tuple(same[2:]), others, speed)
+
+    def line_rate_fps(self, frame_bytes: int) -> float:
+        """Frames per second that the slower port carries, in fps (RFC 1242 §3.5)."""
+        return self.line_rate_bps / (8 * (frame_bytes + 20))
+
+
+class Trials:
+    """Runs valid trials on a calibrated generator and tells each of them to ``on_result``."""
+
+    def __init__(
+        self,
+        generator: TrafficGenerator,
+        calibration: Calibration,
+        path: TrafficPath,
+        on_result: Callable[[Mapping[str, object]], None] = lambda _: None,
+    ) -> None:
+        self.path = path
+        self._generator = generator
+        self._calibration = calibration
+        self._on_result = on_result
+
+    def run(
+        self,
+        frame_bytes: int,
+        rate_fps: float,
+        seconds: float,
+        *,
+        tx: str | None = None,
+        rx: str | None = None,
+        flows: int = 1,
+        destination: Literal["unicast", "broadcast", "unknown"] = "unicast",
+        during: Callable[[], None] | None = None,
+        attempts: int = ATTEMPTS,
+    ) -> StreamResult:
+        """One stream, tried up to ``attempts`` times until the generator vouches for it.
+
+        Raises InvalidMeasurement with the reasons of the last attempt, or when the rate is above
+        what the generator was seen to do on its own.
+        """
+        stream = Stream(
+            tx=tx or self.path.tx,
+            rx=rx or self.path.rx,
+            frame_bytes=frame_bytes,
+            rate_fps=rate_fps,
+            duration_s=seconds,
+            flows=flows,
+            destination=destination,
+        )
+        (result,) = self.run_streams([stream], during=during, attempts=attempts)
+        return result
+
+    def run_streams(
+        self, streams: Sequence[Stream], *, during: Callable[[], None] | None = None, attempts: int = ATTEMPTS
+    ) -> tuple[StreamResult, ...]:
+        """Streams side by side, tried up to ``attempts`` times until the generator vouches for all of them.
+
+        Raises InvalidMeasurement as `run` does.
+        """
+        for stream in streams:
+            self._check_ceiling(stream.frame_bytes, stream.rate_fps)
+        reasons: list[str] = []
+        for _ in range(attempts):
+            results = self._generator.run(streams, during=during)
+            for result in results:
+                self._on_result(_facts(result))
+            reasons = [reason for result in results for reason in result.invalid]
+            if not reasons:
+                return results
+        load = " and ".join(f"{stream.rate_fps:.0f} pps of {stream.frame_bytes} B" for stream in streams)
+        raise InvalidMeasurement(
+            f"no valid trial in {attempts} at {load}: {'; '.join(dict.fromkeys(reasons))}", what="traffic generator"
+        )
+
+    def _check_ceiling(self, frame_bytes: int, rate_fps: float) -> None:
+        smaller = [size for size in self._calibration.ceiling_fps if size >= frame_bytes]
+        known = min(smaller) if smaller else max(self._calibration.ceiling_fps, default=None)
+        if known is None:
+            return
+        ceiling = self._calibration.ceiling_fps[known]
+        if rate_fps > ceiling * CEILING_MARGIN:
+            raise InvalidMeasurement(
+                f"{rate_fps:.0f} pps of {frame_bytes} B are above {CEILING_MARGIN:.0%} of what the generator reached "
+                f"without the device ({ceiling:.0f} pps at {known} B)",
+                what="traffic generator",
+                hint="declare the speed of the ports that the generator can fill, or use a faster generator",
+            )
+
+
+def _facts(result: StreamResult) -> dict[str, object]:
+    """A trial as evidence: what was intended and what really happened."""
+    stream = result.stream
+    latency = result.latency
+    return {
+        "tx": stream.tx,
+        "rx": stream.rx,
+        "frame_bytes": stream.frame_bytes,
+        "flows": stream.flows,
+        "destination": stream.destination,
+        "intended_fps": stream.rate_fps,
+        "intended_s": stream.duration_s,
+        "sent": result.sent,
+        "unsent": result.unsent,
+        "received": result.received,
+        "lost": result.lost,
+        "duplicates": result.duplicates,
+        "reordered": result.reordered,
+        "offered_fps": round(result.offered_fps, 3),
+        "seconds": result.seconds,
+        "longest_gap_s": result.longest_gap_s,
+        "stray": dict(result.stray),
+        "latency_us": None
+        if latency is None
+        else {
+            "min": latency.min_us,
+            "p50": latency.p50_us,
+            "p90": latency.p90_us,
+            "p99": latency.p99_us,
+            "p99.9": latency.p999_us,
+            "max": latency.max_us,
+            "ipdv_p99": latency.ipdv_p99_us,
+            "histogram": latency.histogram,
+        },
+        "invalid": list(result.invalid),
+    }

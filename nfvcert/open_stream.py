@@ -1,0 +1,81 @@
+"""A stream whose lab is open: what the fixtures hand to the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from nfvcert.access import fingerprint, open_lab
+from nfvcert.archive import Evidence
+from nfvcert.errors import LabError
+from nfvcert.measure.trial import TrafficPath, Trials
+from nfvcert.protocols import Completed, LabAccess, Shell
+from nfvcert.record import CalibrationFacts, Event, GeneratorCalibrated, LabFingerprinted, StreamPlan
+from nfvcert.recorder import Progress
+
+__all__ = ["OpenStream"]
+
+
+class OpenStream:
+    """The way from a planned stream to its lab. ``evidence`` is where commands and trials are told of now."""
+
+    def __init__(self, plan: StreamPlan, append: Callable[[Event], None], progress: Progress) -> None:
+        self.plan = plan
+        self.progress = progress
+        self.evidence: Evidence | None = None
+        self._append = append
+        self._access: LabAccess | None = None
+        self._trials: Trials | None = None
+
+    def open(self) -> None:
+        """Bring the lab up, take its fingerprint, self-test its generator. Raises LabError."""
+        self._access = open_lab(self.plan.lab, on_completed=self._completed)
+        self._append(LabFingerprinted(stream=self.plan.stream, fingerprint=fingerprint(self._access)))
+        if self.plan.lab.traffic is not None:
+            self._trials = self._calibrated(self._access)
+
+    def close(self) -> None:
+        """Close what was opened; an embedded lab that this run brought up goes down."""
+        access, self._access = self._access, None
+        if access is not None:
+            access.close()
+
+    def shell(self, host: str) -> Shell:
+        """The shell of a host of the inventory."""
+        if self._access is None:
+            raise LabError(f"lab {self.plan.lab.lab} is closed", what=host)
+        return self._access.shell(host)
+
+    @property
+    def trials(self) -> Trials:
+        """Valid trials on the calibrated generator. Raises LabError where the lab has none."""
+        if self._trials is None:
+            raise LabError(f"lab {self.plan.lab.lab} declares no traffic generator", what="traffic")
+        return self._trials
+
+    def _calibrated(self, access: LabAccess) -> Trials:
+        generator = access.generator()
+        found = generator.calibrate()
+        facts = CalibrationFacts(
+            generator=found.generator,
+            ceiling_fps=dict(found.ceiling_fps),
+            latency_p50_us=found.latency_p50_us,
+            latency_p99_us=found.latency_p99_us,
+            problems=found.problems,
+        )
+        self._append(GeneratorCalibrated(stream=self.plan.stream, calibration=facts))
+        if found.problems:
+            raise LabError(
+                f"the traffic generator of lab {self.plan.lab.lab} fails its self-test: {'; '.join(found.problems)}",
+                what="traffic generator",
+            )
+        return Trials(generator, found, TrafficPath.of(self.plan.lab), self._trial_done)
+
+    def _completed(self, completed: Completed) -> None:
+        self._note("command", vars(completed))
+
+    def _trial_done(self, facts: Mapping[str, object]) -> None:
+        self._note("trial", facts)
+
+    def _note(self, kind: str, facts: Mapping[str, object]) -> None:
+        if self.evidence is not None:
+            self.evidence.add(kind, facts)

@@ -1,0 +1,120 @@
+"""From what pytest saw of a test's phases to a verdict with its blame.
+
+Only an assertion of the test itself, or a missed criterion, blames the release. Whatever else goes
+wrong, in set-up, in a driver, in the suite's own code, leaves the question open: INCONCLUSIVE.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+from nfvcert.errors import Blame, CriterionFailed, LabError, NfvcertError, StorageError
+from nfvcert.judge import Verdict
+
+__all__ = ["Phases"]
+
+Outcome = tuple[Verdict, str, Blame | None]
+
+
+class Phases:
+    """What happened in set-up, call and teardown of one test."""
+
+    def __init__(self, suite_file: Path) -> None:
+        self._suite_file = suite_file
+        self._call: Outcome | None = None
+        self._around: Outcome | None = None
+        self.error: BaseException | None = None
+        """The first error of any phase."""
+
+    def take(self, report: pytest.TestReport, error: BaseException | None) -> None:
+        """Remember a phase; the first trouble in set-up or teardown counts."""
+        if error is not None and self.error is None and not report.skipped:
+            self.error = error
+        if report.when == "call":
+            self._call = self._of_call(report, error)
+        elif not report.passed and self._around is None:
+            self._around = self._of_fixture(report, error)
+
+    def stopped(self, why: str) -> None:
+        """The run ended in the middle of this test."""
+        self._call = Verdict.INCONCLUSIVE, why, None
+
+    def outcome(self) -> Outcome:
+        """(verdict, sentence, blame) of the whole test. A test whose call was never seen did not run."""
+        if self._call and self._call[0] is Verdict.FAIL:
+            return self._call
+        return self._around or self._call or (Verdict.NOT_RUN, "the test was never called", None)
+
+    def _of_call(self, report: pytest.TestReport, error: BaseException | None) -> Outcome:
+        if hasattr(report, "wasxfail"):
+            return Verdict.INCONCLUSIVE, f"marked xfail, which certifies nothing: {report.wasxfail}", "suite"
+        if report.passed:
+            return Verdict.PASS, "passed", None
+        if report.skipped:
+            return Verdict.NOT_RUN, f"skipped: {_skip_reason(report)}", None
+        if error is None:
+            return Verdict.INCONCLUSIVE, _one_line(report.longreprtext), "suite"
+        return self._of_error(error)
+
+    def _of_fixture(self, report: pytest.TestReport, error: BaseException | None) -> Outcome:
+        if report.skipped:
+            return Verdict.NOT_RUN, f"not run: {_skip_reason(report)}", None
+        verdict, sentence, blame = self._of_error(error) if error else (Verdict.INCONCLUSIVE, report.longreprtext, None)
+        if verdict is Verdict.FAIL:  # an assertion outside of the test's call is no statement on the release
+            verdict, blame = Verdict.INCONCLUSIVE, "suite"
+        return verdict, f"{report.when}: {sentence}" if blame != "lab" else sentence, blame
+
+    def _of_error(self, error: BaseException) -> Outcome:
+        if isinstance(error, CriterionFailed):
+            return Verdict.FAIL, str(error), "release"
+        if isinstance(error, NfvcertError):
+            return Verdict.INCONCLUSIVE, error.sentence, error.blame
+        place = _place(error.__traceback__)
+        if isinstance(error, pytest.fail.Exception):
+            # pytest-timeout ends a test this way too, and a hang says nothing about the release.
+            if "pytest-timeout" in str(error):
+                return Verdict.INCONCLUSIVE, _one_line(str(error)), "suite"
+            return Verdict.FAIL, _one_line(str(error)), "release"
+        if isinstance(error, AssertionError) and place and Path(place[0]) == self._suite_file:
+            return Verdict.FAIL, f"{_one_line(str(error)) or 'assertion failed'} ({_at(place)})", "release"
+        blame: Blame = "suite" if place and "nfvcert" not in Path(place[0]).parts else "nfvcert"
+        return (
+            Verdict.INCONCLUSIVE,
+            f"{type(error).__name__}: {_one_line(str(error))}{f' ({_at(place)})' if place else ''}",
+            blame,
+        )
+
+    @property
+    def lab_error(self) -> LabError | None:
+        """The lab's error after which the stream cannot go on, if there was one."""
+        return self.error if isinstance(self.error, LabError) and self.error.ends_stream else None
+
+    @property
+    def storage_error(self) -> StorageError | None:
+        """The error after which nothing can be kept, if there was one."""
+        return self.error if isinstance(self.error, StorageError) else None
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+    return _one_line(reason.removeprefix("Skipped: "))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:500]
+
+
+def _place(traceback: TracebackType | None) -> tuple[str, int] | None:
+    """File and line where an error was raised."""
+    place = None
+    while traceback is not None:
+        place = traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
+        traceback = traceback.tb_next
+    return place
+
+
+def _at(place: tuple[str, int]) -> str:
+    return f"{Path(place[0]).name}:{place[1]}"

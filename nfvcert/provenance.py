@@ -1,0 +1,49 @@
+"""Where a run comes from: versions, command, machine, and a digest over the suites that ran."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shlex
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from getpass import getuser
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from nfvcert.record import RunFacts
+
+__all__ = ["run_facts"]
+
+
+def run_facts(run: str, config: pytest.Config, suite_files: Iterable[Path]) -> RunFacts:
+    """The circumstances of this run."""
+    return RunFacts(
+        run=run,
+        command=shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        nfvcert=version("nfvcert"),
+        python=platform.python_version(),
+        pytest=pytest.__version__,
+        platform=platform.platform(),
+        user=getuser(),
+        suites_sha256=_digest(suite_files, config.rootpath),
+    )
+
+
+def _digest(suite_files: Iterable[Path], root: Path) -> str:
+    """Over names and contents of the test files and the conftest.py files above them, in a fixed order."""
+    found = set()
+    for file in suite_files:
+        found.add(file)
+        for folder in file.parents:
+            found.add(folder / "conftest.py")
+            if folder == root:
+                break
+    together = hashlib.sha256()
+    for path in sorted(path for path in found if path.is_file()):
+        name = path.relative_to(root) if path.is_relative_to(root) else path.name
+        together.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return together.hexdigest()

@@ -1,0 +1,161 @@
+"""The `kpi` fixture: a test hands over what it measured; it is judged at once and kept on disk.
+
+A test goes on after a missed bound, so that nothing measurable is lost; its verdict is the worst
+of its KPIs, and `settle` raises it when the test ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from nfvcert.archive import Evidence
+from nfvcert.errors import CriterionFailed, InvalidMeasurement, SuiteError
+from nfvcert.judge import CriterionResult, Verdict, judge, worst
+from nfvcert.measure.kpi import Condition, Measurement
+from nfvcert.measure.stats import Estimate, estimate_median
+from nfvcert.record import Event, Measured, Series, SeriesDrawn, StreamPlan
+
+__all__ = ["KpiRecorder", "Progress"]
+
+Progress = Callable[[float, float, str], None]
+"""(seconds done, seconds in all, what) → told to whoever watches."""
+
+
+class KpiRecorder:
+    """Measures KPIs for one test. Made by the `kpi` fixture."""
+
+    def __init__(
+        self, plan: StreamPlan, test: str, declared: Sequence[str], append: Callable[[Event], None], evidence: Evidence
+    ) -> None:
+        self._plan = plan
+        self._test = test
+        self._declared = declared
+        self._append = append
+        self.evidence = evidence
+        self.measured: list[Measurement] = []
+        self.results: list[CriterionResult] = []
+
+    def measure(self, name: str, value: float | Estimate, **conditions: Condition) -> Verdict | None:
+        """Record a KPI, in the catalogue's unit, under conditions, and judge it.
+
+        Returns the worst verdict of the criteria that ask for it, None when none does.
+        Raises SuiteError for a KPI that the test does not declare or the catalogue does not know,
+        or a value that is no finite number.
+        """
+        estimate = value if isinstance(value, Estimate) else Estimate.exact(float(value))
+        measurement = self._measurement(name, estimate, conditions)
+        self.measured.append(measurement)
+        self._append(Measured(stream=self._plan.stream, measurement=measurement))
+        results = self._judge(measurement)
+        self.results += results
+        return worst(result.verdict for result in results) if results else None
+
+    def sample(
+        self,
+        names: str | Sequence[str],
+        take: Callable[[], float | Sequence[float]],
+        *,
+        first: int | None = None,
+        **conditions: Condition,
+    ) -> None:
+        """Take samples until every KPI is decided, at least `repeats` and at most `repeats_max`, then record.
+
+        ``take`` returns one value for each name. With ``first=1`` a single sample that passes is
+        enough, and one that does not is confirmed by `repeats` (the loss verification of
+        TST009 §12.3.3).
+        """
+        wanted = [names] if isinstance(names, str) else list(names)
+        parameters = self._plan.parameters
+        columns: list[list[float]] = [[] for _ in wanted]
+        count = 0
+        enough = first or parameters.repeats
+        while count < enough:
+            taken = take()
+            values = taken if isinstance(taken, Sequence) else [taken]
+            for column, value in zip(columns, values, strict=True):
+                column.append(float(value))
+            count += 1
+            verdicts = self._preview(wanted, columns, conditions)
+            if count >= enough and verdicts - {Verdict.PASS}:
+                unsure = Verdict.INCONCLUSIVE in verdicts or count < parameters.repeats
+                enough = min(max(parameters.repeats, count + 1), parameters.repeats_max) if unsure else count
+        for name, column in zip(wanted, columns, strict=True):
+            self.measure(name, estimate_median(column), **conditions)
+
+    def series(
+        self,
+        title: str,
+        points: Iterable[tuple[float, float]],
+        *,
+        x: str,
+        y: str,
+        kind: Literal["line", "steps", "histogram"] = "line",
+    ) -> None:
+        """Record a curve for the report; ``x`` and ``y`` are axis titles with units."""
+        drawn = Series(title=title, x=x, y=y, points=tuple(points), kind=kind, test=self._test)
+        self._append(SeriesDrawn(stream=self._plan.stream, series=drawn))
+
+    def note(self, **facts: Any) -> None:
+        """Keep facts as evidence of this test."""
+        self.evidence.add("note", facts)
+
+    def settle(self) -> None:
+        """Raise what the measurements amount to.
+
+        Raises CriterionFailed when a criterion was missed, InvalidMeasurement when one stayed
+        undecided, SuiteError when a declared KPI was not measured.
+        """
+        missed = [result.sentence for result in self.results if result.verdict is Verdict.FAIL]
+        if missed:
+            raise CriterionFailed("; ".join(missed))
+        undecided = [result.sentence for result in self.results if result.verdict is Verdict.INCONCLUSIVE]
+        if undecided:
+            raise InvalidMeasurement("; ".join(undecided))
+        absent = sorted(set(self._declared) - {measurement.kpi for measurement in self.measured})
+        if absent:
+            raise SuiteError(f"the test ended without measuring {', '.join(absent)}, which it declares to measure")
+
+    def _measurement(self, name: str, estimate: Estimate, conditions: dict[str, Condition]) -> Measurement:
+        if name not in self._declared:
+            raise SuiteError(
+                f"{self._test} measures {name}, which its marker measures({', '.join(self._declared)}) does not declare"
+            )
+        kpi = self._plan.kpis.get(name)
+        if kpi is None:
+            raise SuiteError(f"{name} is in no catalogue (testmodels/kpis.yaml)")
+        try:
+            return Measurement(
+                kpi=name,
+                value=estimate.value,
+                low=estimate.low,
+                high=estimate.high,
+                confidence=estimate.confidence,
+                samples=estimate.samples,
+                conditions=conditions,
+                unit=kpi.unit,
+                test=self._test,
+                at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            )
+        except ValidationError as error:
+            raise SuiteError(f"{name} cannot be {estimate.value!r}: {error.errors()[0]['msg']}") from error
+
+    def _judge(self, measurement: Measurement) -> list[CriterionResult]:
+        """The criteria that this measurement answers."""
+        return [
+            judge(criterion, [measurement], model=self._plan.model)
+            for criterion in self._plan.criteria
+            if criterion.applies and criterion.kpi == measurement.kpi and measurement.meets(criterion.where)
+        ]
+
+    def _preview(
+        self, names: Sequence[str], columns: Sequence[Sequence[float]], conditions: dict[str, Condition]
+    ) -> set[Verdict]:
+        return {
+            result.verdict
+            for name, column in zip(names, columns, strict=True)
+            for result in self._judge(self._measurement(name, estimate_median(column), conditions))
+        }

@@ -1,0 +1,176 @@
+"""Figures, times, conditions and blame as people read them; shared by every rendering of a record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from nfvcert.errors import Blame
+from nfvcert.judge import CriterionResult, TestResult, Verdict, readable
+from nfvcert.measure.kpi import Condition, Measurement
+from nfvcert.record import Record, StreamRecord
+
+__all__ = [
+    "BLAME",
+    "CRITERION_TALLY",
+    "ICON",
+    "NO_BREAK",
+    "TEST_TALLY",
+    "WORST_FIRST",
+    "conditions",
+    "conditions_of",
+    "criteria_worst_first",
+    "duration",
+    "interruption",
+    "interval",
+    "moment",
+    "quantity",
+    "sentence",
+    "span",
+    "subjects",
+    "tally",
+    "title_of",
+]
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+ICON: Mapping[str, str] = {
+    "PASS": "✓",
+    "FAIL": "✕",
+    "INCONCLUSIVE": "?",
+    "NOT_RUN": "\N{EN DASH}",
+    "ACCEPTED": "✓",
+    "ACCEPTED WITH CONDITIONS": "✓",
+    "REJECTED": "✕",
+}
+"""Verdict or decision → the sign that goes with its word, so that colour is never the only signal."""
+
+BLAME: Mapping[Blame | None, str] = {
+    "release": "Release",
+    "lab": "Lab",
+    "suite": "Test suite",
+    "storage": "Results storage",
+    "usage": "Command line",
+    "nfvcert": "nfvcert",
+    None: "Undecided",
+}
+"""Who is to blame, in a word for a table."""
+
+WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.PASS)
+
+CRITERION_TALLY = {"PASS": "met", "FAIL": "missed", "INCONCLUSIVE": "undecided", "NOT_RUN": "not measured"}
+TEST_TALLY = {"PASS": "passed", "FAIL": "failed", "INCONCLUSIVE": "inconclusive", "NOT_RUN": "not run"}
+
+
+def quantity(value: float, unit: str) -> str:
+    """A value with its unit, on one line: `14.88 kpps`."""
+    return readable(value, unit).replace(" ", NO_BREAK)
+
+
+def sentence(text: str) -> str:
+    """A sentence of the judge that does not break between a sign and its figure."""
+    return text.replace("≥ ", f"≥{NO_BREAK}").replace("≤ ", f"≤{NO_BREAK}")
+
+
+def interval(measured: Measurement) -> str:
+    """The interval of a measurement, empty where it is a point: `14.82 … 14.94 kpps, 95 % confidence`."""
+    if measured.low == measured.high:
+        return ""
+    low, high = quantity(measured.low, measured.unit), quantity(measured.high, measured.unit)
+    low_figure, _, low_unit = low.partition(NO_BREAK)
+    if low_unit == high.partition(NO_BREAK)[2]:
+        low = low_figure
+    # Never round up to certainty: 0.9975 is no 100 %.
+    sure = "" if measured.confidence is None else f", {int(measured.confidence * 1000) / 10:g}{NO_BREAK}% confidence"
+    return f"{low} … {high}{sure}"
+
+
+def conditions(values: Mapping[str, Condition]) -> str:
+    """The circumstances of a measurement: `64 B frames, load 0.5`."""
+    return ", ".join(_condition(name, value) for name, value in values.items())
+
+
+def _condition(name: str, value: Condition) -> str:
+    if name == "frame_bytes":
+        return f"{value}{NO_BREAK}B frames"
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    return f"{name.replace('_', ' ')} {value}"
+
+
+def conditions_of(result: CriterionResult) -> str:
+    """The circumstances under which a criterion was measured, or, unmeasured, those that it asks for."""
+    return conditions(result.measurement.conditions if result.measurement else result.criterion.where)
+
+
+def title_of(stream: StreamRecord, kpi: str) -> str:
+    """A KPI's title; its name where the catalogue of the plan lacks it."""
+    known = stream.plan.kpis.get(kpi)
+    return known.title if known else kpi
+
+
+def subjects(stream: StreamRecord) -> dict[str, str]:
+    """Subject of a finding → its title for people: a KPI with its conditions, or a test's title."""
+    found = {test.test: test.title for test in stream.tests}
+    for result in stream.judgement.criteria:
+        asked = conditions(result.criterion.where)
+        found[result.criterion.subject] = title_of(stream, result.criterion.kpi) + (f", {asked}" if asked else "")
+    return found
+
+
+def criteria_worst_first(stream: StreamRecord) -> list[CriterionResult]:
+    """The judged criteria, worst verdict first, otherwise in the order of the model."""
+    return sorted(stream.judgement.criteria, key=lambda result: WORST_FIRST.index(result.verdict))
+
+
+def tally(results: Iterable[CriterionResult | TestResult], words: Mapping[str, str]) -> str:
+    """Results counted by verdict, worst first: `1 missed, 17 met`."""
+    counts = Counter(result.verdict for result in results)
+    return ", ".join(f"{counts[verdict]} {words[verdict]}" for verdict in WORST_FIRST if counts[verdict])
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `0.4 s`, `42 s`, `3 min 42 s`, `1 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f}{NO_BREAK}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}{NO_BREAK}s"
+    if whole < 3600:
+        return f"{whole // 60}{NO_BREAK}min {whole % 60}{NO_BREAK}s"
+    return f"{whole // 3600}{NO_BREAK}h {whole % 3600 // 60}{NO_BREAK}min"
+
+
+def moment(text: str) -> str:
+    """A time of the record (ISO 8601) as `25 Nov 2026, 10:22 UTC`; as it is where it is no such time."""
+    when = _parsed(text)
+    return f"{when.day} {when:%b %Y, %H:%M} UTC".replace(" ", NO_BREAK) if when else text
+
+
+def span(started: str, finished: str | None) -> str:
+    """When a run was, and how long: `25 Nov 2026, 10:22 UTC, for 3 min 42 s`."""
+    begin, end = _parsed(started), _parsed(finished or "")
+    if begin and end and end >= begin:
+        return f"{moment(started)}, for {duration((end - begin).total_seconds())}"
+    return moment(started)
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def interruption(record: Record) -> str:
+    """What cut a run short, in a sentence; empty for a run that came to its end."""
+    if record.finished is None:
+        return (
+            "This run was killed before its end. The report was made of what it had written until then; "
+            "whatever is missing counts as not run."
+        )
+    if record.interrupted:
+        return "This run was interrupted before its end. Whatever it did not get to counts as not run."
+    return ""

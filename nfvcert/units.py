@@ -1,0 +1,155 @@
+"""Units at the edge: `0.60 Mpps`, `5 %`, `500 us` become floats in the KPI's unit, once, at load.
+
+The arithmetic is pint's; this module only says which units the KPIs of this field have.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import Any, Literal
+
+import pint
+
+from nfvcert.measure.kpi import Condition, Kpi
+from nfvcert.testmodel import Bound, Criterion, Rule, TestModel
+
+__all__ = ["UNITS", "BoundProblem", "convert", "criteria"]
+
+UNITS: Mapping[str, str] = {
+    "pps": "frame / second",
+    "frames": "frame",
+    "s": "second",
+    "ratio": "dimensionless",
+    "count": "dimensionless",
+    "B": "byte",
+    "bit/s": "bit / second",
+}
+"""Unit of a KPI → what it is to pint."""
+_COUNTED = {"frames", "count"}
+"""Units in which a bare number is unmistakable."""
+
+
+class BoundProblem(ValueError):
+    """A bound that cannot be understood; ``key`` is its path within the test model."""
+
+    def __init__(self, key: tuple[str | int, ...], found: str, expected: str) -> None:
+        super().__init__(f"found {found}, expected {expected}")
+        self.key = key
+        self.found = found
+        self.expected = expected
+
+
+@functools.cache
+def _registry() -> pint.UnitRegistry[Any]:
+    registry: pint.UnitRegistry[Any] = pint.UnitRegistry(cache_folder=None)
+    registry.define("frame = [frame]")
+    registry.define("pps = frame / second = fps")
+    registry.define("frames = frame")
+    return registry
+
+
+def convert(text: str | float, unit: str) -> float:
+    """A quantity as a person writes it → float in ``unit`` (a key of `UNITS`).
+
+    Raises ValueError with a sentence: an unknown unit, another dimension, no unit where one is needed.
+    """
+    if isinstance(text, int | float):
+        if unit not in _COUNTED and text != 0:
+            raise ValueError(f"{text:g} has no unit; write it with one, such as {text:g} {unit_example(unit)}")
+        value = float(text)
+    else:
+        value = _parse(text, unit)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not finite")
+    return value
+
+
+def unit_example(unit: str) -> str:
+    """How a person writes this unit."""
+    return {"ratio": "%", "pps": "kpps"}.get(unit, unit)
+
+
+def _parse(text: str, unit: str) -> float:
+    # pint evaluates expressions of any kind (and any cost); a quantity here is one number and one unit.
+    match = re.fullmatch(
+        r"\s*([+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?)\s*(%|[A-Za-zµ]+(?: ?/ ?[A-Za-z]+)?)?", text
+    )
+    if not match:
+        raise ValueError(f"{text!r} is no quantity; write a number and a unit, such as 10 {unit_example(unit)}")
+    if match[2] is None:
+        return convert(float(match[1]), unit)
+    try:
+        found = _registry().Unit(match[2].replace("%", "percent"))
+        return float(_registry().Quantity(float(match[1]), found).to(UNITS[unit]).magnitude)
+    except pint.UndefinedUnitError as error:
+        raise ValueError(f"{text!r} has an unknown unit") from error
+    except (pint.PintError, ValueError, TypeError, SyntaxError) as error:
+        raise ValueError(f"{text!r} is no quantity in {unit_example(unit)}") from error
+
+
+def criteria(
+    model: TestModel, kpis: Mapping[str, Kpi], profile: str, forwards: Literal["l2", "l3"] | None
+) -> tuple[Criterion, ...]:
+    """The criteria of a model for a class of device, with numbers in the KPIs' units.
+
+    Raises BoundProblem for a KPI in no catalogue, a bound without a value for the profile, or a
+    bound in a wrong unit. A rule never disappears silently: one for another kind of device stays
+    with ``applies`` false.
+    """
+    found: list[Criterion] = []
+    for index, rule in enumerate(model.criteria):
+        key = ("criteria", index)
+        kpi = kpis.get(rule.kpi)
+        if kpi is None:
+            raise BoundProblem((*key, "kpi"), repr(rule.kpi), "a KPI of the catalogue kpis.yaml")
+        if kpi.unit not in UNITS:
+            raise BoundProblem((*key, "kpi"), f"{rule.kpi} in unit {kpi.unit!r}", f"one of {', '.join(UNITS)}")
+        limits = {
+            side: _limit((*key, side), getattr(rule, side), kpi.unit, profile) for side in ("at_least", "at_most")
+        }
+        written = " and ".join(
+            f"{sign} {_text(getattr(rule, side), profile)}"
+            for side, sign in (("at_least", "≥"), ("at_most", "≤"))
+            if limits[side] is not None
+        )
+        found += [
+            Criterion(
+                kpi=rule.kpi,
+                where=where,
+                at_least=limits["at_least"],
+                at_most=limits["at_most"],
+                unit=kpi.unit,
+                as_written=written,
+                applies=rule.applies_to is None or rule.applies_to == forwards,
+                source=rule.source,
+            )
+            for where in _each_where(rule)
+        ]
+    return tuple(found)
+
+
+def _each_where(rule: Rule) -> Iterable[dict[str, Condition]]:
+    alternatives = [values if isinstance(values, tuple) else (values,) for values in rule.where.values()]
+    for values in product(*alternatives):
+        yield dict(zip(rule.where, values, strict=True))
+
+
+def _limit(key: tuple[str | int, ...], bound: Bound | None, unit: str, profile: str) -> float | None:
+    if bound is None:
+        return None
+    if isinstance(bound, dict):
+        if profile not in bound:
+            raise BoundProblem(key, f"bounds for {', '.join(bound)}", f"one for the lab's profile {profile} too")
+        key, bound = (*key, profile), bound[profile]
+    try:
+        return convert(bound, unit)
+    except ValueError as error:
+        raise BoundProblem(key, str(error), f"a quantity in {unit_example(unit)}") from error
+
+
+def _text(bound: Bound | None, profile: str) -> str:
+    return str(bound[profile] if isinstance(bound, dict) else bound)

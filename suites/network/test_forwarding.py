@@ -1,0 +1,107 @@
+"""What a switch or router must do with frames besides being fast."""
+
+import pytest
+
+from nfvcert.errors import InvalidMeasurement
+from nfvcert.lab import Lab
+from nfvcert.measure.trial import TrafficPath, Trials
+from nfvcert.protocols import Stream
+from nfvcert.recorder import KpiRecorder
+from nfvcert.testmodel import Parameters
+
+pytestmark = [pytest.mark.network, pytest.mark.small]
+
+PROBE_FPS = 100.0
+PROBE_SECONDS = 0.5
+HEADER_AND_FCS_BYTES = 18
+JUMBO_PACKETS = (1500, 2000, 4000, 8000, 9000)
+"""IP packet sizes in bytes to try."""
+
+
+@pytest.mark.covers("rack-switch", "vswitch", "nic", "driver-host")
+@pytest.mark.measures("network.both_ways.loss_ratio", "network.both_ways.duplicate_ratio")
+@pytest.mark.expected_seconds(3)
+def test_both_directions(trials: Trials, path: TrafficPath, parameters: Parameters, kpi: KpiRecorder) -> None:
+    """Traffic in both directions at once arrives, each frame once (RFC 2544 §14, bidirectional traffic)."""
+    frame_bytes = min(parameters.frame_bytes)
+    rate = path.line_rate_fps(frame_bytes) * parameters.both_ways_load
+
+    def stream(tx: str, rx: str) -> Stream:
+        return Stream(tx, rx, frame_bytes, rate, parameters.trial_seconds, parameters.flows)
+
+    results = trials.run_streams([stream(path.tx, path.rx), stream(path.rx, path.tx)])
+    for direction, result in zip(("forward", "reverse"), results, strict=True):
+        kpi.measure("network.both_ways.loss_ratio", result.loss_ratio, direction=direction)
+        kpi.measure("network.both_ways.duplicate_ratio", result.duplicates / result.sent, direction=direction)
+
+
+@pytest.mark.covers("rack-switch", "vswitch", "nic", "driver-host")
+@pytest.mark.measures("network.mtu.largest_packet")
+@pytest.mark.expected_seconds(4)
+def test_jumbo_frames(trials: Trials, kpi: KpiRecorder) -> None:
+    """The largest IP packet that crosses the device whole (RFC 1191 §7; RFC 2544 §9.1 for the sizes)."""
+    largest = 0
+    for packet_bytes in JUMBO_PACKETS:
+        result = trials.run(packet_bytes + HEADER_AND_FCS_BYTES, PROBE_FPS, PROBE_SECONDS)
+        if result.received == 0:
+            break
+        largest = packet_bytes
+    kpi.measure("network.mtu.largest_packet", largest)
+
+
+@pytest.mark.covers("rack-switch", "vswitch", "sdn-controller")
+@pytest.mark.needs(forwards="l2")
+@pytest.mark.measures("network.learning.flooded_frames", "network.learning.unknown_reach_ratio")
+@pytest.mark.expected_seconds(2)
+def test_mac_learning(trials: Trials, path: TrafficPath, kpi: KpiRecorder) -> None:
+    """Frames to a known address go to its port only; frames to an unknown one go to all (IEEE 802.1Q §8.7, §8.8)."""
+    if not path.witnesses:
+        raise InvalidMeasurement("nobody could see flooded frames: the tenant of the traffic has no third port")
+    witness = path.witnesses[0]
+    unknown = trials.run(128, PROBE_FPS, PROBE_SECONDS, destination="unknown")
+    # Also shows that the witness can hear at all, without which its silence would prove nothing.
+    kpi.measure("network.learning.unknown_reach_ratio", min(1.0, unknown.stray.get(witness, 0) / unknown.sent))
+    known = trials.run(128, PROBE_FPS, PROBE_SECONDS)
+    kpi.measure("network.learning.flooded_frames", known.stray.get(witness, 0))
+
+
+@pytest.mark.covers("rack-switch", "vswitch", "sdn-controller", "network-gateway-router")
+@pytest.mark.measures("network.isolation.leaked_frames")
+@pytest.mark.expected_seconds(4)
+def test_tenant_isolation(lab: Lab, trials: Trials, path: TrafficPath, kpi: KpiRecorder) -> None:
+    """No frame of one tenant reaches another, be it addressed to it, to nobody, or to all (ETSI GS NFV-SEC 001 §6)."""
+    strangers = _ports_that_hear(lab, trials, path)
+    for stranger in strangers:
+        aimed = trials.run(128, PROBE_FPS, PROBE_SECONDS, rx=stranger)
+        kpi.measure("network.isolation.leaked_frames", aimed.received, tenant=_tenant(lab, stranger), aimed="unicast")
+    if lab.dut.forwards == "l2":
+        shouted = trials.run(128, PROBE_FPS, PROBE_SECONDS, destination="broadcast")
+        for stranger in strangers:
+            leaked = shouted.stray.get(stranger, 0)
+            kpi.measure("network.isolation.leaked_frames", leaked, tenant=_tenant(lab, stranger), aimed="broadcast")
+
+
+def _ports_that_hear(lab: Lab, trials: Trials, path: TrafficPath) -> list[str]:
+    """Ports of other tenants that were seen to receive frames of their own tenant.
+
+    Raises InvalidMeasurement where there is none: silence of a deaf port proves nothing.
+    """
+    hearing = []
+    for port in path.strangers:
+        peer = next(
+            (other for other in path.strangers if other != port and _tenant(lab, other) == _tenant(lab, port)), None
+        )
+        if peer is not None and trials.run(128, PROBE_FPS, PROBE_SECONDS, tx=peer, rx=port).lost == 0:
+            hearing.append(port)
+            break
+    if not hearing:
+        raise InvalidMeasurement(
+            f"no port of another tenant was seen to receive anything (tried: {', '.join(path.strangers) or 'none'}), "
+            "so its silence would prove nothing"
+        )
+    return hearing
+
+
+def _tenant(lab: Lab, port: str) -> str:
+    assert lab.traffic is not None
+    return lab.traffic.ports[port].tenant

@@ -1,0 +1,49 @@
+"""How long frames take, and how evenly."""
+
+from collections.abc import Callable
+
+import pytest
+
+from nfvcert.errors import InvalidMeasurement
+from nfvcert.measure.throughput import Throughput
+from nfvcert.measure.trial import Trials
+from nfvcert.recorder import KpiRecorder
+from nfvcert.testmodel import Parameters
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.small,
+    pytest.mark.covers("rack-switch", "vswitch", "nic", "driver-host", "host-os"),
+]
+
+KPIS = ("network.latency.p50", "network.latency.p99", "network.delay_variation.p99")
+
+
+@pytest.mark.measures(*KPIS)
+@pytest.mark.expected_seconds(8)
+def test_latency(
+    trials: Trials,
+    throughput: Callable[[int], Throughput],
+    parameters: Parameters,
+    kpi: KpiRecorder,
+    frame_bytes: int,
+) -> None:
+    """One-way latency and delay variation at half of the non-drop rate (RFC 2544 §26.2; TST 009 §11.3; RFC 3393)."""
+    rate = throughput(frame_bytes).ndr.low * parameters.latency_load
+    if rate <= 0:
+        raise InvalidMeasurement(
+            f"the device has no non-drop rate at {frame_bytes} B, so there is no load for its latency"
+        )
+    histogram: dict[float, int] = {}
+
+    def take() -> tuple[float, float, float]:
+        latency = trials.run(frame_bytes, rate, parameters.latency_seconds, flows=parameters.flows).latency
+        if latency is None:
+            raise InvalidMeasurement(f"no frame of {frame_bytes} B arrived at {rate:.0f} pps, so there is no latency")
+        for edge_us, frames in latency.histogram:
+            histogram[edge_us] = histogram.get(edge_us, 0) + frames
+        return latency.p50_us * 1e-6, latency.p99_us * 1e-6, latency.ipdv_p99_us * 1e-6
+
+    kpi.sample(KPIS, take, frame_bytes=frame_bytes, load=parameters.latency_load)
+    points = [(edge, float(frames)) for edge, frames in sorted(histogram.items())]
+    kpi.series(f"One-way latency, {frame_bytes} B", points, x="latency [µs]", y="frames", kind="histogram")

@@ -1,0 +1,411 @@
+"""What an inventory may say: scalars, parts, and parts that contradict each other."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from nfvcert import files
+from nfvcert.lab import Lab, LabContradiction, TrafficPort
+from nfvcert.parts import Contradiction, KeyPath
+
+DATA = Path(__file__).parent.parent / "data" / "labs"
+SWITCHED: Any = files.read_document(DATA / "bench.yaml").data
+ROUTED: Any = files.read_document(DATA / "routed.yaml").data
+EXISTING: Any = {
+    "lab": "gear",
+    "owner": {"organisation": "Test group", "role": "vendor"},
+    "environment": "lab",
+    "provider": "existing",
+    "profile": "physical-10g",
+    "hosts": {
+        "tor-1": {"roles": ["switch"], "ssh": {"address": "192.0.2.2"}},
+        "tor-2": {"roles": ["switch"], "ssh": {"address": "192.0.2.3"}},
+    },
+    "network": {"dut": {"kind": "switch"}},
+    "traffic": {
+        "generator": "trex",
+        "address": "192.0.2.9",
+        "ports": {
+            "tg0": {"attached_to": "tor-1", "speed": "10 Gbit/s", "mac": "02:00:00:00:00:01"},
+            "tg1": {"attached_to": "tor-2", "speed": 10e9},
+        },
+    },
+}
+
+
+def changed(base: Any, changes: dict[str, Any]) -> Any:
+    """A copy of plain data with dotted keys set; a value of ... deletes its key."""
+    data = copy.deepcopy(base)
+    for dotted, value in changes.items():
+        *path, last = dotted.split(".")
+        part = data
+        for key in path:
+            part = part.setdefault(key, {})
+        if value is ...:
+            del part[last]
+        else:
+            part[last] = value
+    return data
+
+
+def contradictions(base: Any, changes: dict[str, Any]) -> list[tuple[KeyPath, str]]:
+    with pytest.raises(ValidationError) as caught:
+        Lab.model_validate(changed(base, changes))
+    (error,) = caught.value.errors()
+    first = error["ctx"]["error"]
+    assert isinstance(first, LabContradiction)
+    return [(each.key, str(each)) for each in (first, *first.further)]
+
+
+@pytest.mark.parametrize("data", [SWITCHED, ROUTED, EXISTING], ids=["switched", "routed", "existing"])
+def test_good_labs_are_good(data: Any) -> None:
+    lab = Lab.model_validate(data)
+    assert lab.dut.forwards == ("l3" if lab.lab == "routed" else "l2")
+    assert Lab.model_validate_json(lab.model_dump_json()) == lab
+
+
+def test_a_lab_without_traffic_is_good_and_has_no_dut() -> None:
+    lab = Lab.model_validate(changed(SWITCHED, {"traffic": ..., "network": ...}))
+    with pytest.raises(LookupError, match="bench declares no network.dut"):
+        lab.dut  # noqa: B018 - the property raises
+
+
+CONTRADICTIONS: list[tuple[str, Any, dict[str, Any], str, str]] = [
+    # id, base, changes, dotted key of the part to mend, sentence
+    (
+        "address twice",
+        SWITCHED,
+        {"hosts.leaf-2.addresses.management": "10.90.0.2"},
+        "hosts.leaf-2.addresses.management",
+        "address 10.90.0.2 is taken by leaf-1 on network management",
+    ),
+    (
+        "address of the gateway",
+        SWITCHED,
+        {"hosts.leaf-2.addresses.management": "10.90.0.1"},
+        "hosts.leaf-2.addresses.management",
+        "address 10.90.0.1 is taken by the gateway of network management",
+    ),
+    (
+        "address outside its network",
+        SWITCHED,
+        {"hosts.leaf-2.addresses.management": "10.91.0.3"},
+        "hosts.leaf-2.addresses.management",
+        "10.91.0.3 is not in 10.90.0.0/24 of network management",
+    ),
+    (
+        "broadcast address",
+        SWITCHED,
+        {"hosts.leaf-2.addresses.management": "10.90.0.255"},
+        "hosts.leaf-2.addresses.management",
+        "10.90.0.255 is the network or broadcast address of 10.90.0.0/24, no host's",
+    ),
+    (
+        "unknown network",
+        SWITCHED,
+        {"hosts.leaf-2.addresses.mgmt": "10.90.0.9"},
+        "hosts.leaf-2.addresses.mgmt",
+        "no network is named 'mgmt' (there are: management, storage)",
+    ),
+    (
+        "networks overlap",
+        SWITCHED,
+        {"networks.third": {"subnet": "10.90.0.128/25"}},
+        "networks.third.subnet",
+        "10.90.0.128/25 overlaps with 10.90.0.0/24 of network management",
+    ),
+    (
+        "gateway outside",
+        SWITCHED,
+        {"networks.storage.gateway": "10.90.2.1"},
+        "networks.storage.gateway",
+        "10.90.2.1 is not in 10.90.1.0/24 of network storage",
+    ),
+    (
+        "link to an unknown host",
+        SWITCHED,
+        {"links.trunk-1.b": "leaf-9"},
+        "links.trunk-1.b",
+        "no host is named 'leaf-9' (there are: leaf-1, leaf-2, compute-1)",
+    ),
+    (
+        "link to itself",
+        SWITCHED,
+        {"links.trunk-1.b": "leaf-1"},
+        "links.trunk-1.b",
+        "both ends of trunk-1 are leaf-1",
+    ),
+    (
+        "unknown backup",
+        SWITCHED,
+        {"network.dut.redundancy.backup": "trunk-3"},
+        "network.dut.redundancy.backup",
+        "no link is named 'trunk-3' (there are: trunk-1, trunk-2)",
+    ),
+    (
+        "backup of itself",
+        SWITCHED,
+        {"network.dut.redundancy.backup": "trunk-1"},
+        "network.dut.redundancy.backup",
+        "the backup of link trunk-1 is that link itself",
+    ),
+    (
+        "redundancy on an unknown host",
+        SWITCHED,
+        {"network.dut.redundancy.host": "leaf"},
+        "network.dut.redundancy.host",
+        "no host is named 'leaf' (there are: leaf-1, leaf-2, compute-1)",
+    ),
+    (
+        "one port",
+        SWITCHED,
+        {"traffic.ports.tg1": ...},
+        "traffic.ports",
+        "a generator needs two ports at least, 1 given",
+    ),
+    (
+        "no port",
+        SWITCHED,
+        {"traffic.ports": {}},
+        "traffic.ports",
+        "a generator needs two ports at least, none given",
+    ),
+    (
+        "port at an unknown host",
+        SWITCHED,
+        {"traffic.ports.tg1.attached_to": "leaf-9"},
+        "traffic.ports.tg1.attached_to",
+        "no host is named 'leaf-9' (there are: leaf-1, leaf-2, compute-1)",
+    ),
+    (
+        "port named as a link",
+        SWITCHED,
+        {"traffic.ports.trunk-1": {"attached_to": "leaf-1", "speed": 1e6}},
+        "traffic.ports.trunk-1",
+        "trunk-1 is the name of a link too",
+    ),
+    (
+        "traffic without a device",
+        SWITCHED,
+        {"network": ...},
+        "traffic",
+        "there is a traffic generator, but no network.dut for its traffic to cross",
+    ),
+    (
+        "routed port without address",
+        ROUTED,
+        {"traffic.ports.tg1.address": ...},
+        "traffic.ports.tg1",
+        "behind a router, a port needs its address and its gateway",
+    ),
+    (
+        "routed ports of one subnet",
+        ROUTED,
+        {"traffic.ports.tg1.address": "198.18.1.3/24", "traffic.ports.tg1.gateway": "198.18.1.1"},
+        "traffic.ports.tg1.address",
+        "198.18.1.0/24 overlaps with 198.18.1.0/24 of port tg0",
+    ),
+    (
+        "port address twice",
+        ROUTED,
+        {
+            "traffic.ports.tg1": {
+                "attached_to": "router-2",
+                "speed": 1e6,
+                "address": "198.18.1.2/32",
+                "gateway": "198.18.1.2",
+            }
+        },
+        "traffic.ports.tg1.address",
+        "address 198.18.1.2 is taken by port tg0",
+    ),
+    (
+        "port gateway outside",
+        ROUTED,
+        {"traffic.ports.tg1.gateway": "198.18.1.1"},
+        "traffic.ports.tg1.gateway",
+        "198.18.1.1 is not in 198.18.2.0/24 of port tg1",
+    ),
+    (
+        "port is its own gateway",
+        ROUTED,
+        {"traffic.ports.tg1.gateway": "198.18.2.2"},
+        "traffic.ports.tg1.gateway",
+        "198.18.2.2 is the address of port tg1 itself",
+    ),
+    (
+        "port with the address of a host",
+        SWITCHED,
+        {"traffic.ports.tg1.address": "10.90.0.2/24"},
+        "traffic.ports.tg1.address",
+        "address 10.90.0.2 is taken by leaf-1 on network management",
+    ),
+    (
+        "existing host without SSH",
+        EXISTING,
+        {"hosts.tor-2.ssh": ...},
+        "hosts.tor-2",
+        "a host of an existing lab needs ssh: {address: …}",
+    ),
+    (
+        "two hosts behind one SSH server",
+        EXISTING,
+        {"hosts.tor-2.ssh.address": "192.0.2.2"},
+        "hosts.tor-2.ssh.address",
+        "SSH server 192.0.2.2:22 is taken by tor-1",
+    ),
+    (
+        "MAC address of another host",
+        EXISTING,
+        {"hosts.tor-1.nics.a.mac": "02:00:00:00:00:0a", "hosts.tor-2.nics.b.mac": "02:00:00:00:00:0A"},
+        "hosts.tor-2.nics.b.mac",
+        "MAC address 02:00:00:00:00:0a is taken by tor-1",
+    ),
+    (
+        "MAC address of another port",
+        EXISTING,
+        {"traffic.ports.tg1.mac": "02:00:00:00:00:01"},
+        "traffic.ports.tg1.mac",
+        "MAC address 02:00:00:00:00:01 is taken by port tg0",
+    ),
+    (
+        "TRex nowhere",
+        EXISTING,
+        {"traffic.address": ...},
+        "traffic",
+        "generator trex needs its address",
+    ),
+    (
+        "software generator without interface",
+        EXISTING,
+        {"traffic.generator": "software", "traffic.ports.tg0.interface": "eth1"},
+        "traffic.ports.tg1",
+        "the software generator of an existing lab needs the port's interface",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "key", "sentence"),
+    [case[1:] for case in CONTRADICTIONS],
+    ids=[case[0] for case in CONTRADICTIONS],
+)
+def test_contradictions_are_found_where_they_are(base: Any, changes: dict[str, Any], key: str, sentence: str) -> None:
+    found = contradictions(base, changes)
+    assert (tuple(key.split(".")), sentence) == found[0]
+
+
+def test_every_contradiction_is_told_not_just_the_first() -> None:
+    found = contradictions(
+        SWITCHED, {"links.trunk-1.a": "x", "links.trunk-2.b": "y", "hosts.leaf-2.addresses.management": "10.90.0.2"}
+    )
+    assert [key for key, _ in found] == [
+        ("hosts", "leaf-2", "addresses", "management"),
+        ("links", "trunk-1", "a"),
+        ("links", "trunk-2", "b"),
+    ]
+
+
+def test_an_unknown_name_comes_with_the_known_ones() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Lab.model_validate(changed(SWITCHED, {"links.trunk-1.b": "leaf-22"}))
+    (error,) = caught.value.errors()
+    contradiction = error["ctx"]["error"]
+    assert isinstance(contradiction, Contradiction)
+    assert (contradiction.found, contradiction.choices) == ("leaf-22", ("leaf-1", "leaf-2", "compute-1"))
+
+
+def test_two_hosts_may_share_a_server_on_two_ports_and_one_host_a_mac() -> None:
+    vlan = {"mac": "02:00:00:00:00:0a", "vlan": "450"}
+    Lab.model_validate(
+        changed(
+            EXISTING,
+            {
+                "hosts.tor-2.ssh": {"address": "192.0.2.2", "port": 2222},
+                "hosts.tor-1.nics": {"eth0": vlan | {"vlan": "native"}, "eth0.450": vlan},
+            },
+        )
+    )
+
+
+def test_switched_ports_may_share_a_subnet_and_a_gateway() -> None:
+    port = {"speed": "1 Gbit/s", "gateway": "198.18.0.1"}
+    Lab.model_validate(
+        changed(
+            SWITCHED,
+            {
+                "traffic.ports.tg0": {**port, "attached_to": "leaf-1", "address": "198.18.0.2/24"},
+                "traffic.ports.tg1": {**port, "attached_to": "leaf-2", "address": "198.18.0.3/24"},
+            },
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "bits_per_second"),
+    [
+        ("10 Mbit/s", 10e6),
+        ("25Gbit/s", 25e9),
+        ("2.5 Gbit/s", 2.5e9),
+        ("64 kbit/s", 64e3),
+        ("9600 bps", 9600.0),
+        (5, 5.0),
+    ],
+)
+def test_speeds(text: object, bits_per_second: float) -> None:
+    assert TrafficPort(attached_to="a", speed=text).speed == bits_per_second  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text", ["10 Mb", "10 MBit/s", "fast", "", "-1 Mbit/s", "0 Mbit/s", "2000 Gbit/s", "1e400 bit/s", "١٠ Mbit/s"]
+)
+def test_no_speeds(text: str) -> None:
+    with pytest.raises(ValidationError):
+        TrafficPort(attached_to="a", speed=text)  # type: ignore[arg-type]
+
+
+def test_line_rate_counts_preamble_and_gap() -> None:
+    """RFC 2544 appendix B: 14880 frames of 64 bytes a second at 10 Mbit/s."""
+    port = TrafficPort(attached_to="a", speed=10e6)
+    assert int(port.line_rate_fps(64)) == 14880
+    assert int(port.line_rate_fps(1518)) == 812
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("lab", "Bench", "a name has lower-case letters, digits and inner dashes, 40 characters at most"),
+        ("lab", "-bench", "a name has lower-case letters"),
+        ("lab", "a" * 41, "40 characters at most"),
+        ("lab", "bench\n", "a name has lower-case letters"),
+        ("networks.management.subnet", "10.90.0.1/24", "a host's address, where its network 10.90.0.0/24 is needed"),
+        ("networks.management.subnet", "10.90.0.0", "an IPv4 network with its prefix is needed"),
+        ("networks.management.subnet", "fd00::/64", "an IPv4 network is needed"),
+        ("networks.management.mtu", 575, "greater than or equal to 576"),
+        ("hosts.leaf-1.addresses.management", "10.90.0", "an IPv4 address is needed"),
+        ("hosts.leaf-1.roles", [], "at least 1 item"),
+        ("hosts.leaf-1.ssh.address", "root@host", "without user, port or path"),
+        ("hosts.leaf-1.ssh.address", "-oProxyCommand=x", "without user, port or path"),
+        ("hosts.leaf-1.ssh.port", 0, "greater than or equal to 1"),
+        ("hosts.compute-1.bmc.password", "hunter2", "a password is named by reference, never written"),
+        ("hosts.compute-1.nics.eno1.mac", "02:00", "a MAC address looks like"),
+        ("links.a-very-long-trunk", {"a": "leaf-1", "b": "leaf-2"}, "13 characters at most"),
+        ("traffic.ports.tg0.address", "198.18.0.1", "an IPv4 address with its prefix is needed"),
+        ("traffic.ports.tg0.address", "198.18.0.1/33", "an IPv4 address with its prefix is needed"),
+    ],
+)
+def test_scalars_that_cannot_be(key: str, value: object, sentence: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Lab.model_validate(changed(SWITCHED, {key: value}))
+    assert sentence in str(caught.value)
+
+
+def test_a_lab_does_not_change() -> None:
+    lab = Lab.model_validate(SWITCHED)
+    with pytest.raises(ValidationError, match="frozen"):
+        lab.profile = "other"

@@ -1,0 +1,149 @@
+"""Plain frames through a lab, by AF_PACKET sockets: small, slow and easy to believe."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Thread
+
+from nfvcert.embedded import EmbeddedLab, EmbeddedPort
+from nfvcert.embedded.namespaces import in_namespace
+
+MAGIC = b"nfvcert-embedded"
+HEADERS = 14 + 20 + 8
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+
+
+@dataclass
+class Seen:
+    """What one port saw of a stream."""
+
+    at: list[tuple[float, int]] = field(default_factory=list)
+    """(time in s, frame number) in the order of arrival."""
+
+    @property
+    def numbers(self) -> list[int]:
+        return [number for _, number in self.at]
+
+    @property
+    def distinct(self) -> int:
+        return len(set(self.numbers))
+
+
+@dataclass
+class Run:
+    sent: list[float]
+    seen: dict[str, Seen]
+
+    def lost(self, port: str) -> int:
+        return len(self.sent) - self.seen[port].distinct
+
+    def outage_s(self, port: str) -> float:
+        """The longest time between two arrivals that follow each other."""
+        times = [at for at, _ in self.seen[port].at]
+        return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=float("inf"))
+
+
+def raw_socket(port: EmbeddedPort) -> socket.socket:
+    def make() -> socket.socket:
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        raw.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+        raw.bind((port.interface, 0x0003))
+        return raw
+
+    return in_namespace(port.namespace, make)
+
+
+def frame(tx: EmbeddedPort, rx: EmbeddedPort, number: int, *, length: int = 128, destination: str = "") -> bytes:
+    """An Ethernet frame of ``length`` bytes without FCS: IPv4, UDP, a mark and the number."""
+    source_ip = (tx.address or "198.18.0.1/24").partition("/")[0]
+    target_ip = (rx.address or "198.18.0.2/24").partition("/")[0]
+    head = struct.pack(
+        "!BBHHHBBH4s4s",
+        0x45,
+        0,
+        length - 14,
+        0,
+        0x4000,
+        64,
+        17,
+        0,
+        socket.inet_aton(source_ip),
+        socket.inet_aton(target_ip),
+    )
+    total = sum(struct.unpack("!10H", head))
+    total = (total & 0xFFFF) + (total >> 16)
+    head = head[:10] + struct.pack("!H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + head[12:]
+    udp = struct.pack("!HHHH", 7000, 7001, length - 34, 0)
+    mac = bytes.fromhex((destination or tx.next_hop_mac(rx)).replace(":", ""))
+    ethernet = mac + bytes.fromhex(tx.mac.replace(":", "")) + b"\x08\x00"
+    return (ethernet + head + udp + MAGIC + struct.pack("!I", number)).ljust(length, b"\0")
+
+
+def run(
+    lab: EmbeddedLab,
+    tx: str,
+    rx: str,
+    *,
+    frames: int = 200,
+    fps: float = 2000.0,
+    length: int = 128,
+    destination: str = "",
+    during: Callable[[], None] | None = None,
+    listen: Sequence[str] = (),
+    settle_s: float = 0.15,
+) -> Run:
+    """Send numbered frames from one port to another; listen at that and at all other ports (or ``listen``)."""
+    ports = dict(lab.ports) | {port.name: port for port in lab.loop}
+    listening = {
+        name: raw_socket(ports[name]) for name in (listen or [name for name in lab.ports if name != tx] or [rx])
+    }
+    if rx not in listening:
+        listening[rx] = raw_socket(ports[rx])
+    seen = {name: Seen() for name in listening}
+    done: list[float] = []
+
+    def receive() -> None:
+        by_socket = {raw: seen[name] for name, raw in listening.items()}
+        while not done or time.monotonic() < done[0] + settle_s:
+            for raw in select.select(list(by_socket), [], [], 0.01)[0]:
+                data, (_, _, kind, *_) = raw.recvfrom(65535)
+                if kind != socket.PACKET_OUTGOING and data[HEADERS : HEADERS + 16] == MAGIC:
+                    by_socket[raw].at.append((time.monotonic(), struct.unpack_from("!I", data, HEADERS + 16)[0]))
+
+    sent: list[float] = []
+    receiver = Thread(target=receive)
+    worker = Thread(target=during) if during else None
+    receiver.start()
+    sender = raw_socket(ports[tx])
+    try:
+        if worker:
+            worker.start()
+        begin = time.monotonic()
+        for number in range(frames):
+            due = begin + number / fps
+            while (now := time.monotonic()) < due:
+                time.sleep(min(due - now, 0.0005))
+            sender.send(frame(ports[tx], ports[rx], number, length=length, destination=destination))
+            sent.append(time.monotonic())
+        if worker:
+            worker.join()
+    finally:
+        done.append(time.monotonic())
+        receiver.join()
+        sender.close()
+        for raw in listening.values():
+            raw.close()
+    return Run(sent, seen)
+
+
+def introduce(lab: EmbeddedLab) -> None:
+    """Let the device learn where every port is: a frame from each to all."""
+    for name, port in lab.ports.items():
+        with raw_socket(port) as raw:
+            raw.send(frame(port, port, 0, destination=BROADCAST))
+    time.sleep(0.05)
