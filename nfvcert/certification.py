@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Certification:
         self._broken: dict[str, LabError] = {}
         self._open: OpenStream | None = None
         self._evidence: Evidence | None = None
+        self._refused = False
         self._interrupted = False
         self._storage: NfvcertError | None = None
         self._record: Record | None = None
@@ -92,16 +93,20 @@ class Certification:
             metafunc.parametrize("frame_bytes", sizes, ids=[f"{size}B" for size in sizes])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> Iterator[None]:
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> Generator[None, Any, Any]:
         """Plans before anything is deselected, so that a test deselected by hand is missed."""
         before = [item for item in items if stream_of(item)]
         yield
         if session.testsfailed or not before:
             return
+        self._refused = True  # pytest calls pytest_collection_finish even when this hook raises
         try:
             self._plans = make_plans(self._inputs, before, {item.nodeid for item in items}, self._reports)
         except NfvcertError as error:
             raise pytest.UsageError(str(error)) from error
+        self._refused = False
         planned = {test.test for plan in self._plans.values() for test in plan.planned}
         unwanted = [item for item in items if stream_of(item) and item.nodeid not in planned]
         if unwanted:
@@ -110,7 +115,7 @@ class Certification:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The plan goes to disk and to the screen before the first test."""
-        if self._archive is None or session.testsfailed:
+        if self._archive is None or session.testsfailed or self._refused:
             return
         if not self._plans:
             raise pytest.UsageError("no test for a lab was selected: name a domain, such as -m network")
@@ -157,7 +162,7 @@ class Certification:
         return item.stash[RECORDER]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Around a whole test: where its evidence goes; its result on disk before the next begins."""
         name = stream_of(item)
         if name is None or self._archive is None:
@@ -187,9 +192,9 @@ class Certification:
             pytest.skip(f"the lab is broken: {broken.sentence}")
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """The test's own assertions come first, then the verdicts on what it measured."""
-        result = yield
+        result: Any = yield
         if stream_of(item):
             recorder = item.stash.get(RECORDER, None)
             if recorder is not None:
@@ -199,7 +204,7 @@ class Certification:
         return result
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         """Remembers each phase, and shows an error of ours as its sentence."""
         report: Any = yield
         if PHASES in item.stash:
@@ -225,11 +230,24 @@ class Certification:
             seconds=round((datetime.now(UTC) - started).total_seconds(), 3),
             evidence=str(self._evidence.path) if self._evidence and not self._evidence.is_empty else None,
         )
+        self._keep_result(TestFinished(stream=name, result=result))
+        self._console.finished(self._plans[name], result)
+
+    def _keep_result(self, event: TestFinished) -> None:
+        """On a full disk the space set aside is given back: for this result, the record and the report."""
+        assert self._archive is not None
+        if self._storage is None:
+            try:
+                self._keep(event)
+            except StorageError as error:
+                self._storage = error
+            else:
+                return
+        self._archive.free_reserve()
         try:
-            self._keep(TestFinished(stream=name, result=result))
+            self._keep(event)
         except StorageError as error:
             self._storage = error
-        self._console.finished(self._plans[name], result)
 
     def _keep(self, event: Event) -> None:
         assert self._archive is not None

@@ -22,7 +22,7 @@ from nfvcert.parts import KeyPath
 if TYPE_CHECKING:
     from ruamel.yaml.events import AliasEvent, Event
 
-__all__ = ["Document", "Plain", "dotted", "parse_document", "read_document", "said"]
+__all__ = ["Document", "Plain", "Spot", "dotted", "parse_document", "read_document", "said"]
 
 Plain: TypeAlias = "dict[str, Plain] | list[Plain] | str | int | float | bool | None"
 
@@ -41,8 +41,11 @@ _TURNS_TEXT_AROUND = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068
 
 
 @dataclass(frozen=True)
-class _Spot:
+class Spot:
+    """Where a value stands, and how it was written."""
+
     line: int
+    """Counted from 1; of the key, where the value has one."""
     source: str
     """A scalar as it was written; empty for a list or a mapping."""
     value: Plain
@@ -54,7 +57,7 @@ class Document:
 
     path: Path
     data: Plain
-    spots: Mapping[KeyPath, _Spot] = field(repr=False)
+    spots: Mapping[KeyPath, Spot] = field(repr=False)
 
     def line(self, key: KeyPath) -> int:
         """Line of a key path, counted from 1; of the innermost part that exists where the path does not."""
@@ -272,11 +275,12 @@ class _Builder:
     def __init__(self, path: Path, root: _Node) -> None:
         self._path = path
         self._root = root
-        self._spots: dict[KeyPath, _Spot] = {}
+        self._spots: dict[KeyPath, Spot] = {}
         self._values = 0
 
     def document(self) -> Document:
-        return Document(self._path, self._value(self._root, (), self._root.line), self._spots)
+        empty = isinstance(self._root, _Scalar) and not self._root.text
+        return Document(self._path, self._value(self._root, (), 0 if empty else self._root.line), self._spots)
 
     def _error(self, line: int, key: KeyPath, problem: str = "", found: str = "", expected: str = "") -> FileError:
         return FileError(self._path, line=line, key=dotted(key), problem=problem, found=found, expected=expected)
@@ -298,7 +302,7 @@ class _Builder:
         else:
             entries = self._entries(node, key)
             value = {name: self._value(child, (*key, name), at) for name, (at, child) in entries.items()}
-        self._spots[key] = _Spot(line, node.text if isinstance(node, _Scalar) else "", value)
+        self._spots[key] = Spot(line, node.text if isinstance(node, _Scalar) else "", value)
         return value
 
     def _entries(self, node: _Mapping, key: KeyPath, merges: int = 0) -> dict[str, tuple[int, _Node]]:

@@ -282,6 +282,9 @@ def _contradictions(lab: Lab) -> Iterable[LabContradiction]:
             yield from _unknown(("links", name, end), getattr(link, end), lab.hosts, "host")
         if link.a == link.b:
             yield LabContradiction(("links", name, "b"), f"both ends of {name} are {link.a}")
+    if lab.network and lab.network.dut.kind == "switch" and lab.provider == "embedded":
+        problem = "an embedded lab can make a linux-bridge, an openvswitch or a router, no hardware switch"
+        yield LabContradiction(("network", "dut", "kind"), problem)
     if lab.network and (redundancy := lab.network.dut.redundancy):
         at = ("network", "dut", "redundancy")
         for end in ("primary", "backup"):

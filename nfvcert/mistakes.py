@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -24,6 +25,15 @@ __all__ = ["did_you_mean", "file_error"]
 LISTED = 4
 """Mistakes named in one error; more would hide the first."""
 NOT_EMPTY = "a string, not empty"
+SAID_BY_SCHEMA = frozenset(
+    {
+        *("string_type", "int_type", "float_type", "bool_type", "dict_type", "list_type", "tuple_type", "set_type"),
+        *("model_type", "model_attributes_type", "dataclass_type", "none_required", "literal_error", "enum"),
+        *("int_from_float", "greater_than", "greater_than_equal", "less_than", "less_than_equal"),
+        *("too_short", "too_long", "string_too_short", "string_too_long"),
+    }
+)
+"""pydantic's error types of which the model's JSON Schema says what was expected instead."""
 SECRET_KEYS = frozenset({"password", "secret", "token"})
 """Keys whose values are never repeated in a message: somebody may have written the secret itself."""
 
@@ -36,16 +46,18 @@ class _Mistake:
     expected: str = ""
     hint: str = ""
     missing: bool = False
-    empty: bool = False
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """`did you mean X?` for the nearest choice, both where two are as near; nothing where none is."""
+    """`did you mean X?` for the nearest choice, all of them where some are as near; nothing where none is."""
     from rapidfuzz import process
     from rapidfuzz.distance import OSA
 
-    found = process.extract(word.lower(), list(choices), scorer=OSA.normalized_similarity, limit=3, score_cutoff=0.6)
+    word, known = word.lower(), list(choices)
+    found = process.extract(word, known, scorer=OSA.normalized_similarity, limit=3, score_cutoff=0.6)
     nearest = [choice for choice, score, _ in found if score == found[0][1]]
+    if not nearest and len(word) > 2:
+        nearest = [choice for choice in known if choice.startswith(word)][:3]
     return f"did you mean {' or '.join(nearest)}?" if nearest else ""
 
 
@@ -77,8 +89,8 @@ def _one(document: Document, mistake: _Mistake) -> FileError:
 def _without_echoes(mistakes: Iterable[_Mistake]) -> Iterator[_Mistake]:
     """Joins what is said twice of one key (a union tries each of its types), drops what follows from another.
 
-    A misspelt key is unknown, and the right one is missing: that is one mistake. So is a list whose
-    only entry is wrong, and which is therefore empty.
+    A misspelt key is unknown, and the right one is missing: that is one mistake. So is a list whose only
+    entry is wrong, and which is therefore empty; or a value that fits one type of a union but for one part.
     """
     by_key: dict[KeyPath, _Mistake] = {}
     for mistake in mistakes:
@@ -88,10 +100,10 @@ def _without_echoes(mistakes: Iterable[_Mistake]) -> Iterator[_Mistake]:
         else:
             by_key.setdefault(mistake.key, mistake)
     meant = {(*each.key[:-1], each.hint) for each in by_key.values()}
-    inner = {key[:-1] for key in by_key if key}
+    inner = {key[:length] for key in by_key for length in range(len(key))}
     for key, mistake in by_key.items():
         misspelt = mistake.missing and (*key[:-1], f"did you mean {key[-1]}?") in meant
-        if not misspelt and not (mistake.empty and key in inner):
+        if not misspelt and (mistake.problem or key not in inner):
             yield mistake
 
 
@@ -101,10 +113,7 @@ class _Words:
     def __init__(self, document: Document, model: Any, at: KeyPath) -> None:
         self._document = document
         self._at = at
-        try:
-            self._schema: Mapping[str, Any] = TypeAdapter(model).json_schema()
-        except PydanticInvalidForJsonSchema:
-            self._schema = {}
+        self._schema = _schema_of(model)
 
     def of(self, errors: Sequence[ErrorDetails]) -> Iterator[_Mistake]:
         for error in errors:
@@ -134,22 +143,18 @@ class _Words:
         if error["type"] == "value_error":
             return _Mistake(key, problem=str(cause), found=found)
         if as_key:
-            return _Mistake(key, found=found, expected=_expected_of_message(error["msg"]))
+            return _Mistake(key, found=found, expected=_expected_of_message(error))
         value = error["input"]
         hint = ""
-        if isinstance(value, int | float) and not isinstance(value, bool) and expected in ("a string", NOT_EMPTY):
+        if error["type"] not in SAID_BY_SCHEMA or not expected:
+            expected = _expected_of_message(error)
+        elif isinstance(value, int | float) and not isinstance(value, bool) and expected in ("a string", NOT_EMPTY):
             expected = f"{expected}: quote it"
         elif isinstance(value, str) and "one of " in expected:
             hint = did_you_mean(value, self._literals(key))
         elif isinstance(value, str) and expected.startswith(("a number", "a whole number", "true")):
             hint = "write it without quotes" if _looks_plain(value) else ""
-        return _Mistake(
-            key,
-            found=found,
-            expected=expected or _expected_of_message(error["msg"]),
-            hint=hint,
-            empty=error["type"] == "too_short",
-        )
+        return _Mistake(key, found=found, expected=expected, hint=hint)
 
     def _key(self, error: ErrorDetails) -> KeyPath:
         """Where the error is, without the names of union members that pydantic puts between the keys."""
@@ -164,7 +169,7 @@ class _Words:
     def _found(self, key: KeyPath) -> str:
         words = self._document.said(key)
         if key and key[-1] in SECRET_KEYS:
-            return words[words.find("(") :].strip("()") if "(" in words else words
+            return words.rpartition("(")[2].removesuffix(")")
         return words
 
     def _known_keys(self, key: KeyPath) -> set[str]:
@@ -202,6 +207,14 @@ class _Words:
         return [schema]
 
 
+@cache
+def _schema_of(model: Any) -> Mapping[str, Any]:
+    try:
+        return TypeAdapter(model).json_schema()
+    except PydanticInvalidForJsonSchema:
+        return {}
+
+
 def _choices(schema: Mapping[str, Any]) -> Sequence[Any]:
     return [schema["const"]] if "const" in schema else schema.get("enum", [])
 
@@ -212,8 +225,11 @@ def _in_words(schema: Mapping[str, Any]) -> str:
         return f"one of {', '.join(map(str, choices))}" if len(choices) > 1 else f"{choices[0]}"
     match schema.get("type"):
         case "string":
-            example = f" like {schema['examples'][0]}" if schema.get("examples") else ""
-            return f"a string{example}" if example or not schema.get("minLength") else NOT_EMPTY
+            if examples := schema.get("examples"):
+                return f"a string like {examples[0]}"
+            if schema.get("maxLength"):
+                return f"a string of {schema['maxLength']} characters at most"
+            return NOT_EMPTY if schema.get("minLength") else "a string"
         case "integer":
             return f"a whole number{_range(schema)}"
         case "number":
@@ -221,9 +237,9 @@ def _in_words(schema: Mapping[str, Any]) -> str:
         case "boolean":
             return "true or false"
         case "array":
-            return f"a list{_at_least(schema.get('minItems'))}"
+            return f"a list{_count(schema.get('minItems'), schema.get('maxItems'))}"
         case "object":
-            return f"a mapping{_at_least(schema.get('minProperties'), 'key')}"
+            return f"a mapping{_count(schema.get('minProperties'), schema.get('maxProperties'))}"
         case _:
             return ""
 
@@ -246,13 +262,19 @@ def _figure(bound: float) -> str:
     return f"{bound:,.15g}" if abs(bound) >= 1e6 else f"{bound:g}"
 
 
-def _at_least(count: int | None, of: str = "entry") -> str:
-    return f" with one {of} at least" if count == 1 else f" of {count} at least" if count else ""
+def _count(low: int | None, high: int | None) -> str:
+    if low and low == high:
+        return f" of {low}"
+    words = [f"{low} at least"] if low else []
+    words += [f"{high} at most"] if high is not None else []
+    return f" of {', '.join(words)}" if words else ""
 
 
-def _expected_of_message(message: str) -> str:
+def _expected_of_message(error: ErrorDetails) -> str:
     """The last resort: pydantic's own sentence, without its way of beginning."""
-    return message.removeprefix("Input should be ").removeprefix("String should ").removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch":
+        return f"a string that matches {error['ctx']['pattern']}"
+    return error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
 
 
 def _looks_plain(text: str) -> bool:

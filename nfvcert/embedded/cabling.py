@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 
 from nfvcert.embedded.ports import LOOP_NAMES, mac_of
 from nfvcert.embedded.sites import Sites
@@ -14,8 +15,10 @@ __all__ = ["cable_all", "device_mtu", "fabric_interface", "network_interface"]
 GENERATOR_MTU = 9216
 """The generator may send longer frames than the device carries: to refuse them is the device's part."""
 
+# The numbers of the first ends of cables: far from those that the kernel gives by itself (see `cable`).
 LINK_INDEX = 1001
-"""The numbers of the links' first ends: far from those that the kernel gives by itself."""
+PORT_INDEX = 2001
+NETWORK_INDEX = 3001
 
 
 def network_interface(lab: Lab, network: str) -> str:
@@ -47,6 +50,7 @@ def cable_all(sites: Sites) -> None:
 
 def _cable_networks(sites: Sites) -> None:
     lab, fabric = sites.lab, sites.fabric
+    numbers = itertools.count(NETWORK_INDEX)
     for name, network in lab.networks.items():
         bridge, mtu = _network_bridge(lab, name), network.mtu
         fabric.bridge(bridge, mtu=mtu)
@@ -58,7 +62,7 @@ def _cable_networks(sites: Sites) -> None:
             if name in host.addresses:
                 site, end = sites.hosts[host_name], fabric_interface(lab, name, host_name)
                 mac = mac_of(lab.lab, host_name, interface)
-                cable(fabric, end, site, interface, a_mtu=mtu, b_mtu=mtu, b_mac=mac)
+                cable(fabric, end, site, interface, a_mtu=mtu, b_mtu=mtu, b_mac=mac, a_index=next(numbers))
                 fabric.attach(bridge, end)
                 site.address(interface, f"{host.addresses[name]}/{prefix}")
 
@@ -97,7 +101,7 @@ def _cable_generator(sites: Sites) -> None:
         a_mac=mac_of(lab.lab, near),
         b_mac=mac_of(lab.lab, far),
     )
-    for name, port in (lab.traffic.ports if lab.traffic else {}).items():
+    for number, (name, port) in enumerate((lab.traffic.ports if lab.traffic else {}).items()):
         cable(
             generator,
             name,
@@ -107,4 +111,5 @@ def _cable_generator(sites: Sites) -> None:
             b_mtu=device_mtu(lab),
             a_mac=mac_of(lab.lab, name),
             b_mac=mac_of(lab.lab, port.attached_to, name),
+            a_index=PORT_INDEX + number,
         )

@@ -32,6 +32,7 @@ from nfvcert.embedded.rundir import locked, read_state, write_state
 from nfvcert.embedded.sites import Sites, opened
 from nfvcert.embedded.wiring import Site, cable, explained
 from nfvcert.errors import LabError
+from nfvcert.lab import Lab
 
 __all__ = [
     "FAULTS",
@@ -102,6 +103,8 @@ class _AtEgress(Fault):
 
     The hook is at the transmission of an interface (netdev egress), since that is where the frames of all
     kinds of device pass: Open vSwitch's userspace reads and writes packet sockets, behind other hooks.
+    A frame to lose is sent to the loopback, where it is nobody's: `drop` would tell Open vSwitch of an
+    error, and it would send the frame again.
     """
 
     name: ClassVar[str]
@@ -152,7 +155,7 @@ class Loss(_AtEgress):
     @property
     def rule(self) -> str:
         """Counts frames, and drops one of ``one_in``."""
-        return f"numgen inc mod {self.one_in} == 0 drop"
+        return f'numgen inc mod {self.one_in} == 0 fwd to "lo"'
 
 
 @dataclass
@@ -168,7 +171,7 @@ class RateCap(_AtEgress):
     @property
     def rule(self) -> str:
         """A token bucket."""
-        return f"limit rate over {self.fps}/second burst {self.burst} packets drop"
+        return f'limit rate over {self.fps}/second burst {self.burst} packets fwd to "lo"'
 
 
 @dataclass
@@ -233,7 +236,7 @@ class Flapping(Fault):
         """Start to toggle it, in a thread."""
         path = sites.hosts[self._host(sites)].path
         self._stop.clear()
-        self._thread = Thread(target=self._toggle, args=(path,), name=f"flapping {self.port}", daemon=True)
+        self._thread = Thread(target=self._toggle, args=(sites.lab, path), name=f"flapping {self.port}", daemon=True)
         self._thread.start()
 
     def clear(self, sites: Sites) -> None:
@@ -241,21 +244,26 @@ class Flapping(Fault):
         self._stop.set()
         if self._thread:
             self._thread.join()
-        sites.hosts[self._host(sites)].up(self.port)
+        self._up(sites.lab, sites.hosts[self._host(sites)])
 
     def _host(self, sites: Sites) -> str:
         if self.port in sites.lab.links:
             return sites.lab.links[self.port].a
         return _known_port(sites, self.port)
 
-    def _toggle(self, path: str) -> None:
+    def _toggle(self, lab: Lab, path: str) -> None:
         with Site(path) as site:
             while True:
                 site.link(self.port, state="down")
                 stop = self._stop.wait(self.down_s)
-                site.up(self.port)
+                self._up(lab, site)
                 if stop or self._stop.wait(self.every_s - self.down_s):
                     return
+
+    def _up(self, lab: Lab, site: Site) -> None:
+        site.up(self.port)
+        if lab.dut.forwards == "l3" and self.port not in lab.links:
+            routers.meet_generator(lab, site, self.port)  # an interface that goes down forgets
 
 
 @dataclass
@@ -270,7 +278,7 @@ class Flooding(Fault):
 
     def seed(self, sites: Sites) -> None:
         """Switch learning off and forget what was learned."""
-        self._set(sites, learning=0, fdb_flush=True)
+        self._set(sites, learning=0, flush=True)
 
     def clear(self, sites: Sites) -> None:
         """Switch learning on, where it was."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from nfvcert.embedded.cabling import device_mtu
 from nfvcert.embedded.faultmarks import marks
 from nfvcert.embedded.namespaces import is_pinned
+from nfvcert.embedded.routers import estranged
 from nfvcert.embedded.rundir import State, namespace_file
 from nfvcert.embedded.sites import opened, places
 
@@ -36,4 +37,7 @@ def problems(state: State, folder: Path) -> list[str]:
                     found.append(f"interface {name} of {host} is {'gone' if its is None else 'down'}")
                 elif its["mtu"] != device_mtu(lab):
                     found.append(f"interface {name} of {host} has MTU {its['mtu']}")
+            if lab.network and lab.network.dut.forwards == "l3":
+                forgotten = estranged(lab, site, sites.ports_of(host))
+                found += [f"{host} does not know the generator at {port} any more" for port in forgotten]
     return found

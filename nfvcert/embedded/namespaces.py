@@ -11,13 +11,25 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
-__all__ = ["empty", "enter", "entered", "in_namespace", "is_pinned", "members", "name_machine", "pin", "unpin"]
+__all__ = [
+    "empty",
+    "enter",
+    "entered",
+    "identity",
+    "in_namespace",
+    "is_pinned",
+    "members",
+    "name_machine",
+    "pin",
+    "unpin",
+]
 
 T = TypeVar("T")
 
@@ -107,29 +119,32 @@ def is_pinned(path: Path) -> bool:
         return False
 
 
-def members(paths: Sequence[Path]) -> list[int]:
+def identity(path: str | Path) -> int:
+    """The number of the namespace at ``path``: no other one has it while this one lives. Raises OSError."""
+    return Path(path).stat().st_ino
+
+
+def members(identities: AbstractSet[int]) -> list[int]:
     """The pids of all processes whose main thread is in one of the namespaces."""
-    inodes = _inodes(paths)
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()] if inodes else []
-    return [pid for pid in pids if _is_in(pid, inodes)]
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()] if identities else []
+    return [pid for pid in pids if _is_in(pid, identities)]
 
 
-def empty(paths: Sequence[Path], *, timeout_s: float = 10.0) -> int:
+def empty(identities: AbstractSet[int], *, timeout_s: float = 10.0) -> int:
     """End every process in the namespaces, but for this one and its ancestors; how many it ended.
 
     Raises: TimeoutError when one does not go.
     """
-    inodes = _inodes(paths)
     spared = set(_ancestry())
     ended: set[int] = set()
     deadline = time.monotonic() + timeout_s
     clean = 0
     # A daemon that starts at this moment forks and ends: one look may miss both parent and child.
     while clean < 3:
-        remaining = [pid for pid in members(paths) if pid not in spared]
+        remaining = [pid for pid in members(identities) if pid not in spared]
         clean = 0 if remaining else clean + 1
         for pid in remaining:
-            _kill_if_in(pid, inodes)
+            _kill_if_in(pid, identities)
         ended.update(remaining)
         if remaining and time.monotonic() > deadline:
             raise TimeoutError(f"processes {remaining} do not end")
@@ -137,23 +152,19 @@ def empty(paths: Sequence[Path], *, timeout_s: float = 10.0) -> int:
     return len(ended)
 
 
-def _inodes(paths: Sequence[Path]) -> set[int]:
-    return {path.stat().st_ino for path in paths if is_pinned(path)}
-
-
-def _is_in(pid: int, inodes: set[int]) -> bool:
+def _is_in(pid: int, identities: AbstractSet[int]) -> bool:
     try:
-        return Path(f"/proc/{pid}/ns/net").stat().st_ino in inodes
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino in identities
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False  # it ended meanwhile, or we may not look at it: then it is none of ours
 
 
-def _kill_if_in(pid: int, inodes: set[int]) -> None:
+def _kill_if_in(pid: int, identities: AbstractSet[int]) -> None:
     """Kill a process by a handle that is taken before we look again: its number may be another's by now."""
     with suppress(ProcessLookupError):
         handle = os.pidfd_open(pid)
         try:
-            if _is_in(pid, inodes):
+            if _is_in(pid, identities):
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
         finally:
             os.close(handle)

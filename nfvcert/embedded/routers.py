@@ -15,6 +15,7 @@ Tenants do not reach each other: a router forwards only between subnets of one t
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 from nfvcert.embedded.nftables import nft, remove_table
@@ -24,7 +25,7 @@ from nfvcert.embedded.wiring import Site, cable
 from nfvcert.errors import LabError
 from nfvcert.lab import Lab, TrafficPort
 
-__all__ = ["build", "isolate", "let_leak"]
+__all__ = ["build", "estranged", "isolate", "let_leak", "meet_generator"]
 
 ISOLATION_TABLE = "nfvcert-tenants"
 UNPLUGGED = "unplugged"
@@ -54,11 +55,14 @@ def build(sites: Sites) -> None:
             port = _ports(lab)[name]
             address = ipaddress.IPv4Interface(str(port.address))
             site.address(name, f"{port.gateway}/{address.network.prefixlen}")
-            site.neighbour(name, str(address.ip), mac_of(lab.lab, name))
+            meet_generator(lab, site, name)
         for name in sites.links_of(host):
             here, there = _link_addresses(lab, name, host)
             site.address(name, f"{here}/30")
             site.neighbour(name, there, mac_of(lab.lab, _other_end(lab, name, host), name))
+            # A link that was off has forgotten its neighbour. Where the first question is lost, since the other
+            # end is not up yet, the second one follows 1 s later by default.
+            site.sysctl(**{f"neigh__{name}__retrans_time_ms": 20})
     for host in devices:
         _add_routes(sites, host)
         isolate(lab, sites.hosts[host])
@@ -66,6 +70,18 @@ def build(sites: Sites) -> None:
 
 # In the kernel, "all" does not override what an interface was made with for each of these.
 _INTERFACE_SETTINGS = {"rp_filter": 0, "send_redirects": 0, "ignore_routes_with_linkdown": 1}
+
+
+def meet_generator(lab: Lab, site: Site, port: str) -> None:
+    """Let a router know the generator's port, which answers no ARP. It forgets it when the interface goes down."""
+    address = ipaddress.IPv4Interface(str(_ports(lab)[port].address))
+    site.neighbour(port, str(address.ip), mac_of(lab.lab, port))
+
+
+def estranged(lab: Lab, site: Site, ports: Iterable[str]) -> list[str]:
+    """The ports behind which a router does not know the generator any more."""
+    known = site.permanent_neighbours()
+    return [port for port in ports if str(ipaddress.IPv4Interface(str(_ports(lab)[port].address)).ip) not in known]
 
 
 def isolate(lab: Lab, site: Site) -> None:

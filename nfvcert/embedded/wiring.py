@@ -92,6 +92,10 @@ class Site:
             for message in self._netlink.get_links()
         }
 
+    def frames_sent(self) -> dict[str, int]:
+        """How many frames each interface has sent since it was made."""
+        return {message.get("ifname"): message.get("stats64")["tx_packets"] for message in self._netlink.get_links()}
+
     def link(self, interface: str, **attributes: Any) -> None:
         """Set attributes of an interface, in pyroute2's words (``state="down"``, ``mtu=1500``)."""
         self._netlink.link("set", index=self.index(interface), **attributes)
@@ -133,6 +137,10 @@ class Site:
     def neighbour(self, interface: str, ip: str, mac: str) -> None:
         """Know a neighbour's MAC address for good, without asking for it by ARP."""
         self._netlink.neigh("replace", index=self.index(interface), dst=ip, lladdr=mac, state=0x80)  # NUD_PERMANENT
+
+    def permanent_neighbours(self) -> set[str]:
+        """The IPv4 addresses of the neighbours that are known for good."""
+        return {message.get("dst") for message in self._netlink.get_neighbours(family=2) if message["state"] & 0x80}
 
     def queue(self, interface: str, kind: str, **attributes: Any) -> None:
         """Replace the queueing discipline at an interface's root."""

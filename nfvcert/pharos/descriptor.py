@@ -61,7 +61,7 @@ class Part:
         self._document = document
         value = document.spots[key].value if key in document.spots else None
         if value is not None and not isinstance(value, dict):
-            report.lost(key, f"found {said(value)}, expected a mapping")
+            report.lost(key, f"found {_kind(value)}, expected a mapping")
         self.given = isinstance(value, dict)
         """Whether there is a mapping at all."""
         self._left = dict.fromkeys(value) if isinstance(value, dict) else {}
@@ -104,7 +104,7 @@ class Part:
             # Templates write a choice as `{ipmi|amt}`, which is YAML for a key with nothing behind it.
             self.lost(name, "a placeholder of the template that nobody filled in")
         elif value is not None:
-            self.lost(name, f"found {said(value)}, expected a word or a number")
+            self.lost(name, f"found {_kind(value)}, expected a word or a number")
         return None
 
     def comment(self, *names: str) -> list[str]:
@@ -127,7 +127,7 @@ class Part:
             parts = [Part(self._report, self._document, (*self.key, name, index)) for index in range(len(value))]
             return [part for part in parts if part.given]
         if value is not None:
-            self.lost(name, f"found {said(value)}, expected a list")
+            self.lost(name, f"found {_kind(value)}, expected a list")
         return []
 
     def named_parts(self) -> dict[str, Part]:
@@ -139,3 +139,8 @@ class Part:
         for name in tuple(self._left):
             if self.take(name) not in (None, "", {}, []):
                 self.lost(name, why)
+
+
+def _kind(value: Plain) -> str:
+    """What a value is; a string is not repeated, as it may be a secret in the wrong place."""
+    return "a string" if isinstance(value, str) else said(value)

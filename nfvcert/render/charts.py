@@ -221,12 +221,14 @@ def _plot(axes: Axes, series: Series, points: Sequence[tuple[float, float]]) -> 
 def _left_edges(edges: Sequence[float]) -> list[float]:
     """Left edges of buckets of which the upper edges are known, and the empty ones are left out.
 
-    A bucket is taken to be as wide as the narrower of its two gaps.
+    A bucket is taken to be as wide as the narrower of its two gaps, and never to reach below half
+    of its upper edge: on a logarithmic axis there is no zero to reach.
     """
     if len(edges) == 1:
-        return [edges[0] * 0.9 if edges[0] else -1.0]
+        return [edges[0] / 2 if edges[0] > 0 else edges[0] - 1.0]
     gaps = [after - before for before, after in itertools.pairwise(edges)]
-    return [edge - min(gaps[max(0, index - 1)], gaps[min(index, len(gaps) - 1)]) for index, edge in enumerate(edges)]
+    lefts = [edge - min(gaps[max(0, index - 1)], gaps[min(index, len(gaps) - 1)]) for index, edge in enumerate(edges)]
+    return [max(left, edge / 2) if edge > 0 else left for left, edge in zip(lefts, edges, strict=True)]
 
 
 def _scale(

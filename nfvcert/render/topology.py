@@ -13,6 +13,7 @@ from typing import Literal
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -43,6 +44,14 @@ class _Drawing:
     lab: Lab
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        segments = console.render(Group(*self._parts(console, options)), options)
+        if not options.ascii_only:
+            yield from segments
+            return
+        for segment in segments:
+            yield Segment(segment.text.translate(ASCII), segment.style, segment.control)
+
+    def _parts(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         lab = self.lab
         consent = "tests that destroy are allowed" if lab.destructive else "no test may destroy"
         what = [f"{lab.provider} lab", f"profile {lab.profile}"]
@@ -55,16 +64,13 @@ class _Drawing:
         tenants = _tenant_styles(lab)
         lines = _picture(lab, tenants, options.max_width) or list(_in_words(lab, tenants))
         if lines:
-            yield from (self._spelt(line, options) for line in (*_heading(lab), *lines, Text()))
+            yield from _heading(lab)
+            yield from lines
+            yield ""
         if lab.traffic:
-            yield Group(_ports(lab.traffic.ports, tenants), "")
+            yield _ports(lab.traffic.ports, tenants)
+            yield ""
         yield from _hosts(lab, console, options)
-
-    @staticmethod
-    def _spelt(line: Text, options: ConsoleOptions) -> Text:
-        if options.ascii_only:
-            line.plain = line.plain.translate(ASCII)
-        return line
 
 
 def _tenant_styles(lab: Lab) -> dict[str, str]:
@@ -253,17 +259,21 @@ def _hosts(lab: Lab, console: Console, options: ConsoleOptions) -> Iterator[Rend
         "addresses": lambda host: ", ".join(f"{network} {address}" for network, address in host.addresses.items())
     }
     alternatives: list[list[RenderableType]] = [
-        [_host_table(lab, networks | access | runs)],
-        [_host_table(lab, networks | runs), "", _host_table(lab, access)],
-        [_network_table(lab), "", _host_table(lab, addresses | runs), "", _host_table(lab, access)],
+        [_host_table(lab.hosts, networks | access | runs)],
+        [_host_table(lab.hosts, networks | runs), *_access_table(lab, access)],
+        [_network_table(lab), "", _host_table(lab.hosts, addresses | runs), *_access_table(lab, access)],
     ]
+    wide = options.update(width=1000)
     for alternative in alternatives:
-        if all(
-            Measurement.get(console, options.update(width=1000), part).maximum <= options.max_width
-            for part in alternative
-        ):
+        if all(Measurement.get(console, wide, part).maximum <= options.max_width for part in alternative):
             break
     yield from alternative
+
+
+def _access_table(lab: Lab, access: Mapping[str, Say]) -> list[RenderableType]:
+    """How hosts are reached; nothing for an embedded lab, which finds that out by itself."""
+    reached = {name: host for name, host in lab.hosts.items() if any(say(host) for say in access.values())}
+    return ["", _host_table(reached, access)] if reached else []
 
 
 def _address_on(network: str) -> Say:
@@ -283,14 +293,12 @@ def _network_table(lab: Lab) -> Table:
     return table
 
 
-def _host_table(lab: Lab, columns: Mapping[str, Say]) -> RenderableType:
+def _host_table(hosts: Mapping[str, Host], columns: Mapping[str, Say]) -> Table:
     """Hosts under the headings of their first roles; columns that no host fills are left out."""
-    shown = {column: say for column, say in columns.items() if any(say(host) for host in lab.hosts.values())}
-    if columns and not shown:
-        return Text()
+    shown = {column: say for column, say in columns.items() if any(say(host) for host in hosts.values())}
     table = _table("host", *shown)
     for role, group in GROUPS.items():
-        members = {name: host for name, host in lab.hosts.items() if host.roles[0] == role}
+        members = {name: host for name, host in hosts.items() if host.roles[0] == role}
         if members:
             table.add_row(Text(group, style="dim"))
         for name, host in members.items():

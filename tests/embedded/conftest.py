@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,27 +54,34 @@ def _take_down_all(root: Path) -> None:
             remove(folder)
 
 
-def _shared(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedLab:
-    """The lab of that name for many tests; one that a test left unwell is made anew."""
+@contextmanager
+def _shared(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedLab]:
+    """The lab of that name for many tests; each leaves it as well as it found it, by the check of `up`."""
     monkeypatch.setenv("NFVCERT_RUN_DIR", str(root / "shared"))
-    return embedded.up(inventory(name))
+    lab = embedded.up(inventory(name))
+    yield lab
+    assert not embedded.up(inventory(name)).created, "the test left the lab unwell"
 
 
 @pytest.fixture
-def opco_ru(_root: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedLab:
-    return _shared("opco-ru", _root, monkeypatch)
+def opco_ru(_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedLab]:
+    with _shared("opco-ru", _root, monkeypatch) as lab:
+        yield lab
 
 
 @pytest.fixture
-def opco_kz(_root: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedLab:
-    return _shared("opco-kz", _root, monkeypatch)
+def opco_kz(_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedLab]:
+    with _shared("opco-kz", _root, monkeypatch) as lab:
+        yield lab
 
 
 @pytest.fixture
-def vendor_a(_root: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedLab:
-    return _shared("vendor-a", _root, monkeypatch)
+def vendor_a(_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedLab]:
+    with _shared("vendor-a", _root, monkeypatch) as lab:
+        yield lab
 
 
 @pytest.fixture(params=KINDS)
-def any_lab(request: pytest.FixtureRequest, _root: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedLab:
-    return _shared(request.param, _root, monkeypatch)
+def any_lab(request: pytest.FixtureRequest, _root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedLab]:
+    with _shared(request.param, _root, monkeypatch) as lab:
+        yield lab

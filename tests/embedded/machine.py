@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import paramiko
@@ -42,6 +44,32 @@ def run(lab: EmbeddedLab, host: str, command: str) -> tuple[int, str]:
             return out.channel.recv_exit_status(), said
         finally:
             connection.close()
+
+
+@contextmanager
+def another_process(work: Callable[[], object]) -> Iterator[int]:
+    """The pid of a process that does ``work`` and exits; killed at the end of the block if it still runs."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    try:
+        yield pid
+    finally:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def until(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.002)
 
 
 def set_link(lab: EmbeddedLab, host: str, interface: str, state: str) -> None:

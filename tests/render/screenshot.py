@@ -29,12 +29,16 @@ CHROMIUM_ARGUMENTS = (
 )
 
 
+class NoChromium(Exception):
+    """There is no browser to look with."""
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, headless. Raises RuntimeError where it is not installed."""
+    """Debian's Chromium, headless. Raises NoChromium where it is not installed."""
     path = shutil.which("chromium")
     if path is None:
-        raise RuntimeError("chromium is not installed, and the report must be looked at: apt-get install chromium")
+        raise NoChromium("chromium is not installed, and the report must be looked at: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_ARGUMENTS))
         try:

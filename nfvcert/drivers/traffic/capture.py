@@ -88,6 +88,8 @@ class Capture:
 
     def take(self, most: int) -> npt.NDArray[np.void]:
         """Up to ``most`` frames in the order of their arrival, removed from the ring; fewer at its end."""
+        if not self._ring[self._next]["status"] & _TP_STATUS_USER:
+            return self._ring[:0]
         window = self._ring[self._next : self._next + most]
         # Slots are filled in order. On CPUs that reorder reads, the thousands of instructions between
         # this read and the next one are barrier enough.

@@ -18,13 +18,17 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TypeVar
 
-from nfvcert.drivers.traffic.messages import Failed
+from nfvcert.drivers.traffic.messages import Failed, Opened
 from nfvcert.drivers.traffic.ports import GeneratorPort
 from nfvcert.errors import LabError, NotPermitted, Unreachable
 
 __all__ = ["Crew"]
 
+_START_S = 30.0
+"""A start takes 0.3 s; a machine may be very busy."""
 _END_S = 2.0
+_NO_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
+"""numpy would start a thread a CPU for linear algebra, of which there is none; it starts 0.1 s earlier so."""
 _ERRORS: dict[str, type[LabError]] = {"gone": Unreachable, "forbidden": NotPermitted, "unsuitable": LabError}
 _HINTS = {"forbidden": "raw sockets need root, or a user namespace in which the lab was made"}
 T = TypeVar("T")
@@ -47,7 +51,7 @@ class _Member:
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
                 pass_fds=[descriptor],
-                env={**os.environ, "PYTHONPATH": _python_path()},
+                env={**os.environ, "PYTHONPATH": _python_path(), **_NO_THREADS},
                 start_new_session=True,  # Ctrl-C is for the generator, which then ends us
             )
         self.connection.send(port)
@@ -112,6 +116,8 @@ class Crew:
         if not self._members:
             for name, port in self.ports.items():
                 self._members[name] = _Member(port)
+            # All are open before the first sends: until then, its kernel would answer test frames.
+            self.hear(self._members, Opened, within_s=_START_S)
         for name, message in messages.items():
             self._members[name].tell(message)
 

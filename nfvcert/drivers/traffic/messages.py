@@ -1,7 +1,7 @@
 """What the generator and the worker of a port say to each other.
 
-A run is Prepare → Ready, then Go → Flowing, Done for ports that send, then Finish → Report for all.
-Failed may come instead of any answer.
+A worker begins with Opened. A run is Prepare → Ready, then Go → Flowing, Done for ports that send, then
+Finish → Report for all. Failed may come instead of any answer.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = [
     "Finish",
     "Flowing",
     "Go",
+    "Opened",
     "Order",
     "Prepare",
     "Ready",
@@ -28,6 +29,11 @@ __all__ = [
     "Seen",
     "Sent",
 ]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The sockets of the port are open."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 __all__ = ["Due", "Schedule"]
 
 
+_AT_ONCE = 64
+"""After so many frames the clock is looked at again."""
+
+
 @dataclass(frozen=True)
 class Due:
     """What to do now."""
@@ -23,21 +27,21 @@ class Schedule:
     """A constant rate whose bursts are bounded.
 
     A sender that was off the CPU must not make up for it by a burst that the device under test never
-    agreed to: of the frames that became due meanwhile, the last ``catch_up_s`` worth is sent, one frame
-    at least, and the older ones are given up. So a stream never takes longer than intended.
+    agreed to. What became due more than ``catch_up_s`` ago is given up, all but one frame. So a burst is
+    this much of the stream at most, and a stream ends on time.
     """
 
     def __init__(self, frames: int, rate_fps: float, *, catch_up_s: float, late_s: float) -> None:
         self.frames = frames
         self.passed = 0
-        """Frames that were due so far, sent or given up."""
+        """Frames that were sent or given up so far."""
         self._per_ns = rate_fps / 1e9
-        self._burst = max(1, int(rate_fps * catch_up_s))
+        self._catch_up_ns = catch_up_s * 1e9
         self._late_ns = late_s * 1e9
 
     @property
     def over(self) -> bool:
-        """Whether the last frame has been due."""
+        """Whether nothing is left."""
         return self.passed >= self.frames
 
     @property
@@ -46,14 +50,15 @@ class Schedule:
         return int(self.passed / self._per_ns)
 
     def due(self, elapsed_ns: int) -> Due:
-        """What became due up to ``elapsed_ns`` since the start. Asking takes it off the schedule."""
-        reached = self._reached(elapsed_ns)
-        waiting = max(0, reached - self.passed)
-        send = min(waiting, self._burst)
-        oldest = reached - send
-        late = max(0, self._reached(elapsed_ns - self._late_ns) - oldest)
-        self.passed += waiting
-        return Due(waiting - send, send, min(late, send))
+        """What to do at ``elapsed_ns`` since the start. Asking takes it off the schedule."""
+        waiting = self._reached(elapsed_ns) - self.passed
+        too_old = self._reached(elapsed_ns - self._catch_up_ns) - self.passed
+        given_up = max(0, min(too_old, waiting - 1))
+        send = min(waiting - given_up, _AT_ONCE)
+        first = self.passed + given_up
+        late = min(send, max(0, self._reached(elapsed_ns - self._late_ns) - first))
+        self.passed = first + send
+        return Due(given_up, send, late)
 
     def _reached(self, elapsed_ns: float) -> int:
         """Frames due up to a time; the first one is due at 0."""

@@ -31,7 +31,7 @@ from nfvcert.protocols import Stream
 __all__ = ["Outcome", "Timing", "carry_out"]
 
 _ANSWER_S = 20.0
-"""Long enough for a worker to start on a busy machine."""
+"""An answer takes milliseconds; a machine may be very busy."""
 _LEARNING_FRAMES = 3
 """One might be lost in a device that loses frames, and the flooding would be a second finding of one fault."""
 _SMALLEST_FRAME = 64

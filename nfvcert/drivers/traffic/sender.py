@@ -24,7 +24,7 @@ __all__ = ["PortGoneError", "open_sender", "send_all"]
 _SO_SNDBUFFORCE = 32
 _ENOUGH_FOR_ANY_DEVICE = 1 << 29
 _GONE = (errno.ENXIO, errno.ENODEV)
-_LOOK_EVERY_NS = 10_000_000
+_LOOK_EVERY_NS = 2_000_000
 _REST_SHARE = 0.06
 """Of all time; the kernel throttles real-time processes beyond 95 % (sched_rt_runtime_us)."""
 _NAP_NS = 20_000
@@ -53,8 +53,9 @@ def open_sender(interface: str) -> socket.socket:
 class _Rest:
     """Sleep between frames, and more when there was too little of it.
 
-    The worker runs ahead of all ordinary processes. A stream at the limit of the machine would starve them,
-    until the kernel throttles us: for 50 ms at a time, which is far worse than to rest half a millisecond.
+    The worker runs ahead of all ordinary processes, and takes turns with other workers only when it sleeps.
+    A stream at the limit of the machine would starve them, until the kernel throttles us: for 50 ms at a
+    time, which is far worse than to rest for a tenth of a millisecond now and then.
     """
 
     def __init__(self) -> None:
@@ -139,7 +140,7 @@ def send_all(
 ) -> Sequence[Sent]:
     """Send the streams of an order side by side, to their ends.
 
-    ``flowing`` is called once, after the first frames; ``meanwhile`` every 10 ms, between frames: what it
+    ``flowing`` is called once, after the first frames; ``meanwhile`` every 2 ms, between frames: what it
     does must be short. Raises: PortGoneError, and what the two raise.
     """
     streams = [_Outgoing(sock, order, go) for order in go.orders]

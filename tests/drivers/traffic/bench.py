@@ -46,6 +46,7 @@ class Bench:
     def __init__(self, ports: int = 3, *, router: bool = False) -> None:
         self._tag = f"nfvtest-{secrets.token_hex(3)}"
         self._namespaces: list[str] = []
+        self._touched = False
         self.router = router
         try:
             self._namespace("dut")
@@ -63,11 +64,15 @@ class Bench:
         return f"/run/netns/{self._tag}-{part}"
 
     def device(self, command: str) -> str:
-        """A command line inside the device."""
-        return self.at("dut", command)
+        """A command line inside the device; returns what it printed."""
+        return self._run("dut", command)
 
-    def at(self, part: str, command: str) -> str:
-        """A command line in the namespace of a port, or of the device."""
+    def do(self, part: str, command: str) -> None:
+        """A command line in the namespace of a port."""
+        self._run(part, command)
+
+    def _run(self, part: str, command: str) -> str:
+        self._touched = True
         line = ["nsenter", f"--net={self.path(part)}", "sh", "-ec", command]
         done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=20)
         assert done.returncode == 0, f"{command}: {done.stderr}"
@@ -83,17 +88,20 @@ class Bench:
 
     def set_link(self, part: str, interface: str, **values: Any) -> None:
         """Change an interface, like ``state="down"`` or ``mtu=1400``."""
+        self._touched = True
         with IPRoute(netns=f"{self._tag}-{part}") as route:
             route.link("set", index=route.link_lookup(ifname=interface)[0], **values)
 
     def heal(self) -> None:
-        """Undo what a test did to the device and to the ports."""
-        self.device("nft flush ruleset")
-        for number, name in enumerate(self.ports):
-            self.set_link("dut", f"p{number}", state="up", mtu=JUMBO_MTU)
-            self.set_link(name, name, state="up", mtu=JUMBO_MTU)
-            self.at(name, f"tc qdisc del dev {name} root 2>/dev/null || true")
-            self.device(f"tc qdisc del dev p{number} root 2>/dev/null || true")
+        """Undo what a test did to the device and to the ports, if it did anything."""
+        if not self._touched:
+            return
+        mend = "ip link set {0} up mtu {1}; tc qdisc del dev {0} root 2>/dev/null || true; "
+        far = "".join(mend.format(f"p{number}", JUMBO_MTU) for number in range(len(self.ports)))
+        self._run("dut", f"nft flush ruleset; {far}")
+        for name in self.ports:
+            self._run(name, mend.format(name, JUMBO_MTU))
+        self._touched = False
 
     def _namespace(self, part: str) -> None:
         name = f"{self._tag}-{part}"
@@ -104,7 +112,7 @@ class Bench:
                 route.link("add", ifname="br0", kind="bridge")
                 route.link("set", index=route.link_lookup(ifname="br0")[0], state="up")
         if part == "dut" and self.router:
-            self.at(part, "echo 1 > /proc/sys/net/ipv4/ip_forward")
+            self.do(part, "echo 1 > /proc/sys/net/ipv4/ip_forward")
 
     def _cable(self, part: str, far: str, near: str, mac: str) -> str:
         """``far`` in the device's namespace, ``near`` (with a MAC address) in that of a part; returns far's MAC."""
@@ -127,7 +135,7 @@ class Bench:
         address = f"198.18.{number}.2/24" if self.router else None
         if self.router:
             self.device(f"ip address add 198.18.{number}.1/24 dev p{number}")
-            self.at(name, f"ip address add {address} dev {name}; ip route add default via 198.18.{number}.1")
+            self.do(name, f"ip address add {address} dev {name}; ip route add default via 198.18.{number}.1")
         next_hop = far_mac if self.router else None
         return name, GeneratorPort(name, name, self.path(name), mac, address, next_hop, SPEED_BPS)
 

@@ -37,13 +37,6 @@ def routed_bench() -> Iterator[Bench]:
     bench.remove()
 
 
-@pytest.fixture(scope="package")
-def routed_generator(routed_bench: Bench) -> Iterator[SoftwareGenerator]:
-    generator = SoftwareGenerator(routed_bench.ports, routed_bench.loop)
-    yield generator
-    generator.close()
-
-
 @pytest.fixture
 def bench(shared_bench: Bench) -> Iterator[Bench]:
     """A bridge with three ports: tg0, tg1, tg2."""

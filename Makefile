@@ -1,0 +1,36 @@
+# Each target does all set-up that it needs: the virtual environment .venv and the Debian packages of
+# tools/packages.txt. PYTHON=/path/to/python chooses the interpreter.
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lock setup clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
+
+demo: setup ## certify the embedded lab opco-ru; the report is in reports/latest/
+	.venv/bin/pytest -m network --lab=opco-ru
+
+test: ## check format, style and types, and run all tests
+	@tools/setup --for-tests
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest -p no:nfvcert tests
+
+bench: setup ## measure what must be fast; writes benchmarks/results.json
+	.venv/bin/python -m benchmarks
+
+setup: ## set up only
+	@tools/setup
+
+# The project's own requirements and those of set-up in one; what still fits keeps its version
+# (`make lock UPGRADE=--upgrade` takes the newest of everything).
+lock: setup ## renew requirements.lock after a change of pyproject.toml
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE) \
+		pyproject.toml tools/bootstrap.in --output-file requirements.lock
+	@if grep -nE '://|find-links' requirements.lock; then echo "a place of this machine is in the lock" >&2; exit 1; fi
+	@tools/setup
+
+clean: ## remove .venv and caches; reports stay
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,104 @@
+"""Runs the shipped network suite on an embedded lab, judged by a part of the shipped test model, in its own process."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from nfvcert.archive import read_record
+from nfvcert.record import StreamRecord
+
+ROOT = Path(__file__).parents[1]
+QUICK: Mapping[str, object] = {
+    "frame_bytes": [64],
+    "trial_seconds": 0.5,
+    "duration_sum_seconds": 1.0,
+    "loss_curve": [0.6, 0.2],
+    "latency_seconds": 0.5,
+    "burst_seconds": 0.3,
+    "soak_seconds": 4.0,
+    "failover_repeats": 2,
+}
+"""Parameters that keep the default test run short; the bounds stay those of the shipped model."""
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A run that ended."""
+
+    status: int
+    output: str
+    stream: StreamRecord
+
+    def verdicts(self, kpi: str) -> set[str]:
+        """Verdicts of the criteria on a KPI."""
+        return {found.verdict.value for found in self.stream.judgement.criteria if found.criterion.kpi == kpi}
+
+
+def quick_model(where: Path, kpis: Iterable[str] | None = None, **parameters: object) -> Path:
+    """The shipped network model, reduced to some KPIs and frame size 64, with quick parameters."""
+    model = YAML(typ="safe").load((ROOT / "testmodels/network.yaml").read_text())
+    wanted = set(kpis) if kpis is not None else None
+    model["criteria"] = [
+        rule | ({"where": _reduced(rule["where"])} if "where" in rule else {})
+        for rule in model["criteria"]
+        if (wanted is None or rule["kpi"] in wanted) and _asks_for_64(rule)
+    ]
+    model["parameters"] = model["parameters"] | dict(QUICK) | parameters
+    text = io.StringIO()
+    YAML().dump(model, text)
+    path = where / "quick.yaml"
+    path.write_text(text.getvalue())
+    return path
+
+
+def _asks_for_64(rule: Mapping[str, Mapping[str, object]]) -> bool:
+    size = rule.get("where", {}).get("frame_bytes", 64)
+    return 64 in size if isinstance(size, list) else size == 64
+
+
+def _reduced(where: Mapping[str, object]) -> dict[str, object]:
+    reduced = dict(where)
+    if "frame_bytes" in reduced:
+        reduced["frame_bytes"] = 64
+    if isinstance(reduced.get("load"), list):
+        reduced["load"] = [0.6, 0.2]
+    return reduced
+
+
+def command(lab: str, model: Path, reports: Path, *more: str) -> list[str]:
+    """The command line that certifies a lab."""
+    asked = ["-m", "network", f"--lab={lab}", f"--test-model={model}", f"--reports={reports}"]
+    return [sys.executable, "-m", "pytest", *asked, "-p", "no:cacheprovider", *more]
+
+
+def certify(lab: str, model: Path, reports: Path) -> Certified:
+    """Certify a lab and wait for the end."""
+    ended = subprocess.run(
+        command(lab, model, reports),
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return gathered(ended.returncode, ended.stdout + ended.stderr, reports)
+
+
+def gathered(status: int, output: str, reports: Path) -> Certified:
+    """What an ended run left in a reports folder that holds one run."""
+    folders = list(reports.glob("2*"))
+    assert len(folders) == 1, output
+    (stream,) = read_record(folders[0]).streams
+    assert (folders[0] / "acceptance.html").exists(), output
+    assert "Traceback" not in output, output
+    assert "INTERNALERROR" not in output, output
+    return Certified(status, output, stream)

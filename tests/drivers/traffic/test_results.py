@@ -1,0 +1,274 @@
+"""From counts to results: who lost a frame, and what makes a result invalid. No network."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nfvcert.drivers.traffic.interface import InterfaceState
+from nfvcert.drivers.traffic.messages import Done, Ready, Report, Seen, Sent
+from nfvcert.drivers.traffic.results import Gate, latency_summary, stream_results
+from nfvcert.drivers.traffic.runs import Outcome
+from nfvcert.protocols import Stream, StreamResult
+
+STREAM = Stream("tg0", "tg1", 64, 1000, 1.0)
+IDLE = InterfaceState(
+    index=2,
+    up=True,
+    carrier=True,
+    mtu=1500,
+    tx_dropped=0,
+    queue_drops=0,
+    queue_delays=0,
+    queue_length=0,
+    backlog_drops=0,
+)
+T0 = 1_700_000_000_000_000_000
+MS = 1_000_000
+
+
+class Case:
+    """A run of one stream in which all went well, to be spoilt by a test."""
+
+    def __init__(self, stream: Stream = STREAM) -> None:
+        frames = stream.frames
+        self.stream = stream
+        last_ns = T0 + round((frames - 1) / stream.rate_fps * 1e9)
+        self.sent = Sent(0, frames, 0, 0, 0, 0, T0, last_ns, 2 * MS, ())
+        latency = np.full(frames, 10, dtype=np.float32)
+        self.seen = Seen(0, frames, 0, 0, T0 + 10_000, last_ns + 10_000, MS, latency)
+        self.before = dict.fromkeys(("tg0", "tg1", "tg2"), IDLE)
+        self.after = dict(self.before)
+        self.reports: dict[str, dict[str, Any]] = {port: {} for port in self.before}
+        self.strays = {"tg0": 0, "tg2": 0}
+
+    def lose(self, count: int) -> None:
+        """The last frames do not arrive."""
+        latency = np.array(self.seen.latency_us)
+        latency[len(latency) - count :] = np.nan
+        self.seen = dataclasses.replace(self.seen, arrived=len(latency) - count, latency_us=latency)
+
+    def change(self, **values: Any) -> None:
+        self.sent = dataclasses.replace(self.sent, **values)
+
+    def grow(self, port: str, **counters: Any) -> None:
+        self.after[port] = dataclasses.replace(self.after[port], **counters)
+
+    def result(self, ceilings: dict[int, float] | None = None) -> StreamResult:
+        reports = {}
+        for port, after in self.after.items():
+            seen = self.seen if port == "tg1" else Seen(0, self.strays[port])
+            plain: dict[str, Any] = {"socket_drops": 0, "went_down": False, "clock_step_s": 0.0}
+            reports[port] = Report((seen,), state=after, **{**plain, **self.reports[port]})
+        ready = {port: Ready(state) for port, state in self.before.items()}
+        outcome = Outcome(ready, {"tg0": Done((self.sent,), IDLE)}, reports)
+        (result,) = stream_results([self.stream], outcome, gate=Gate(), ceilings=ceilings or {})
+        return result
+
+
+def test_a_good_run() -> None:
+    result = Case().result()
+    assert (result.sent, result.unsent, result.received, result.lost, result.invalid) == (1000, 0, 1000, 0, ())
+    assert result.offered_fps == pytest.approx(1000)
+    assert result.longest_gap_s == 0.001
+
+
+def test_lost_frames_are_the_devices() -> None:
+    case = Case()
+    case.lose(7)
+    result = case.result()
+    assert (result.lost, result.invalid) == (7, ())
+
+
+class TestWhoLostAFrame:
+    def refused(self, **grown: int) -> StreamResult:
+        """300 frames came back with ENOBUFS, and did not arrive."""
+        case = Case()
+        case.change(handed=700, refused=300)
+        case.lose(300)
+        case.grow("tg0", **grown)
+        return case.result()
+
+    def test_the_far_end_refused_them(self) -> None:
+        result = self.refused(tx_dropped=300)
+        assert (result.sent, result.unsent, result.lost, result.invalid) == (1000, 0, 300, ())
+
+    def test_the_ports_own_queue_dropped_them(self) -> None:
+        result = self.refused(queue_drops=300)
+        assert (result.sent, result.unsent, result.lost) == (700, 300, 0)
+        assert any("dropped 300 frames" in reason for reason in result.invalid)
+
+    def test_nobody_admits_it(self) -> None:
+        """A packet filter on our own port: not in any counter that we read, so not the device's."""
+        result = self.refused()
+        assert (result.sent, result.unsent, result.lost) == (700, 300, 0)
+        assert any("could not send 300 of 1,000" in reason for reason in result.invalid)
+
+    def test_both(self) -> None:
+        assert self.refused(queue_drops=10, tx_dropped=300).unsent == 300
+
+    def test_they_still_wait_in_the_ports_own_queue(self) -> None:
+        case = Case()
+        case.lose(300)
+        case.grow("tg0", queue_length=280, queue_delays=900)
+        result = case.result()
+        assert (result.sent, result.unsent, result.lost) == (720, 280, 20)
+        assert any("held frames back 900 times" in reason for reason in result.invalid)
+
+    def test_what_arrived_was_sent(self) -> None:
+        case = Case()
+        case.lose(100)
+        case.grow("tg0", queue_length=280, queue_delays=900)
+        result = case.result()
+        assert (result.sent, result.unsent, result.received, result.lost) == (900, 100, 900, 0)
+
+
+class TestGate:
+    def test_too_many_unsent_with_the_ceiling(self) -> None:
+        case = Case(dataclasses.replace(STREAM, rate_fps=14_880))
+        case.change(handed=12_540, given_up=2_340)
+        case.lose(2_340)
+        (reason,) = case.result({64: 9000.4, 1518: 8000}).invalid
+        assert reason == (
+            "could not send 2,340 of 14,880 frames (15.7%) at 14,880 pps;"
+            " its ceiling is 9,000 pps with 64 bytes on a loop"
+        )
+
+    @pytest.mark.parametrize(
+        ("frames", "unsent", "valid"),
+        [(1, 1, False), (49, 1, False), (100, 1, True), (100, 2, False), (1000, 2, True), (1000, 3, False)],
+    )
+    def test_some_unsent_frames_are_tolerated(self, frames: int, unsent: int, *, valid: bool) -> None:
+        case = Case(dataclasses.replace(STREAM, duration_s=frames / 1000))
+        case.change(handed=frames - unsent, given_up=unsent)
+        case.lose(unsent)
+        result = case.result()
+        assert (result.unsent, result.lost) == (unsent, 0)
+        assert (result.invalid == ()) == valid
+
+    def test_nothing_sent_is_never_valid(self) -> None:
+        case = Case()
+        case.change(handed=0, blocked=1000, first_ns=0, last_ns=0, pause_ns=0, errors=("Network is down",))
+        case.lose(1000)
+        case.seen = dataclasses.replace(case.seen, first_ns=0, last_ns=0, longest_ns=0)
+        result = case.result()
+        assert (result.sent, result.lost, result.seconds, result.longest_gap_s) == (0, 0, 0, 0)
+        assert any("Network is down" in reason for reason in result.invalid)
+
+    @pytest.mark.parametrize(("late", "valid"), [(50, True), (51, False)])
+    def test_late_frames(self, late: int, *, valid: bool) -> None:
+        case = Case()
+        case.change(late=late)
+        assert (case.result().invalid == ()) == valid
+
+    @pytest.mark.parametrize(("share", "valid"), [(1.04, True), (1.06, False), (0.94, False)])
+    def test_stretched_time(self, share: float, *, valid: bool) -> None:
+        case = Case()
+        case.change(last_ns=T0 + round(share * 999 * MS))
+        result = case.result()
+        assert (result.invalid == ()) == valid
+        assert result.offered_fps == pytest.approx(1000 / share)
+
+    @pytest.mark.parametrize(("pause_ms", "valid"), [(21, True), (23, False)])
+    def test_a_pause_of_the_sender(self, pause_ms: int, *, valid: bool) -> None:
+        case = Case()
+        case.change(pause_ns=pause_ms * MS)
+        assert (case.result().invalid == ()) == valid
+
+    @pytest.mark.parametrize("port", ["tg0", "tg1", "tg2"])
+    @pytest.mark.parametrize(
+        ("spoilt", "said"), [({"socket_drops": 5}, "no room for 5 frames"), ({"went_down": True}, "was set down")]
+    )
+    def test_any_port_that_did_not_hear_all(self, port: str, spoilt: dict[str, Any], said: str) -> None:
+        case = Case()
+        case.reports[port] = spoilt
+        assert any(port in reason and said in reason for reason in case.result().invalid)
+
+    @pytest.mark.parametrize(("port", "valid"), [("tg0", True), ("tg1", True), ("tg2", False)])
+    def test_a_link_that_is_down(self, port: str, *, valid: bool) -> None:
+        """At the stream's ends it is the device's failure; a witness without a link is no witness."""
+        case = Case()
+        case.grow(port, carrier=False)
+        assert (case.result().invalid == ()) == valid
+
+    @pytest.mark.parametrize(("lost", "valid"), [(0, True), (1, False)])
+    def test_overflows_of_this_machine_matter_when_frames_were_lost(self, lost: int, *, valid: bool) -> None:
+        case = Case()
+        case.lose(lost)
+        case.grow("tg0", backlog_drops=3)
+        assert (case.result().invalid == ()) == valid
+
+    @pytest.mark.parametrize(("step_s", "valid"), [(0.001, True), (0.003, False), (-0.003, False)])
+    def test_a_clock_that_was_set(self, step_s: float, *, valid: bool) -> None:
+        case = Case()
+        case.reports["tg1"] = {"clock_step_s": step_s}
+        assert (case.result().invalid == ()) == valid
+
+    def test_frames_that_arrive_before_they_are_sent(self) -> None:
+        case = Case()
+        assert case.seen.latency_us is not None
+        case.seen.latency_us[3] = -1
+        assert any("1 frames arrived before" in reason for reason in case.result().invalid)
+
+    @pytest.mark.parametrize("port", ["tg0", "tg1"])
+    def test_a_port_with_a_small_mtu(self, port: str) -> None:
+        case = Case(dataclasses.replace(STREAM, frame_bytes=1519))
+        assert len(case.result().invalid) == 2
+        case.before = {**dict.fromkeys(case.before, dataclasses.replace(IDLE, mtu=9000)), port: IDLE}
+        assert [port in reason for reason in case.result().invalid] == [True]
+
+
+class TestGaps:
+    def test_an_outage_to_the_end(self) -> None:
+        case = Case()
+        case.seen = dataclasses.replace(case.seen, last_ns=case.sent.last_ns - 400 * MS)
+        assert case.result().longest_gap_s == pytest.approx(0.4)
+
+    def test_an_outage_from_the_start(self) -> None:
+        case = Case()
+        case.seen = dataclasses.replace(case.seen, first_ns=T0 + 300 * MS)
+        assert case.result().longest_gap_s == pytest.approx(0.3)
+
+    def test_nothing_arrives(self) -> None:
+        case = Case()
+        case.lose(1000)
+        result = case.result()
+        assert result.longest_gap_s == result.seconds == pytest.approx(0.999)
+        assert result.latency is None
+
+
+def test_strays_are_told_by_port() -> None:
+    case = Case()
+    case.strays = {"tg0": 0, "tg2": 12}
+    assert case.result().stray == {"tg2": 12}
+
+
+class TestLatency:
+    def test_percentiles_are_latencies_that_occurred(self) -> None:
+        summary = latency_summary(np.arange(1, 1501, dtype=np.float32))
+        assert summary is not None
+        assert (summary.min_us, summary.p50_us, summary.p90_us, summary.p99_us) == (1, 750, 1350, 1485)
+        assert (summary.p999_us, summary.max_us, summary.ipdv_p99_us) == (1499, 1500, 1)
+
+    def test_variation_skips_lost_frames(self) -> None:
+        summary = latency_summary(np.array([10, np.nan, 500, 501, np.nan, 7], dtype=np.float32))
+        assert summary is not None
+        assert summary.ipdv_p99_us == 1
+
+    def test_no_frame_no_latency(self) -> None:
+        assert latency_summary(np.full(5, np.nan, dtype=np.float32)) is None
+
+    @given(st.lists(st.floats(-10, 1e9, width=32), min_size=1, max_size=200))
+    def test_the_histogram_holds_every_frame(self, latencies: list[float]) -> None:
+        summary = latency_summary(np.array(latencies, dtype=np.float32))
+        assert summary is not None
+        edges = [edge for edge, _ in summary.histogram]
+        assert sum(count for _, count in summary.histogram) == len(latencies)
+        assert edges == sorted(set(edges))
+        assert len(edges) <= 60
+        assert max(latencies) <= edges[-1] * 1.001

@@ -1,0 +1,184 @@
+"""Which seeded fault must be found by which KPI, and what must be decided: the table of docs/faults.md.
+
+`python -m tests.faults.catalogue` prints the table; a test compares it with the committed page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["CASES", "Case", "table"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault on the whole path."""
+
+    name: str
+    title: str
+    fault: str | None
+    """Name in `nfvcert.embedded.faults.FAULTS`; None: the test seeds it itself."""
+    seeded: Mapping[str, object]
+    required: tuple[str, ...]
+    """KPIs that the run's test model asks for, with the bounds of testmodels/network.yaml."""
+    fails: str | None
+    """The KPI that must FAIL; None for a fault of the lab."""
+    passes: tuple[str, ...] = ()
+    """KPIs that must PASS all the same: the fault is found where it is, not everywhere."""
+    blames: str = "release"
+    says: str = ""
+    """What the finding says of the lab."""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+NDR, PDR = "network.throughput.ndr", "network.throughput.pdr"
+REACHABLE = "network.reachability.unreachable_pairs"
+LOSS = "network.frame_loss.ratio"
+DUPLICATES = "network.both_ways.duplicate_ratio"
+BOTH_WAYS = "network.both_ways.loss_ratio"
+SOAK = "network.sustained.loss_ratio"
+MTU = "network.mtu.largest_packet"
+FLOODED, UNKNOWN = "network.learning.flooded_frames", "network.learning.unknown_reach_ratio"
+LEAKED = "network.isolation.leaked_frames"
+OUTAGE = "network.failover.outage"
+
+CASES = (
+    Case(
+        "loss-1000",
+        "The device loses 1 frame in 1,000",
+        "loss",
+        {"one_in": 1000, "towards": "tg1"},
+        (NDR, MTU),
+        NDR,
+        (MTU,),
+    ),
+    Case("loss-10", "The device loses 1 frame in 10", "loss", {"one_in": 10}, (LOSS, REACHABLE), LOSS, (REACHABLE,)),
+    Case(
+        "rate-cap",
+        "The device forwards 6,000 pps instead of line rate",
+        "rate-cap",
+        {"fps": 6000},
+        (NDR, DUPLICATES),
+        NDR,
+        (DUPLICATES,),
+    ),
+    Case(
+        "one-way",
+        "Loss in one direction only",
+        "loss",
+        {"one_in": 20, "towards": "tg0"},
+        (BOTH_WAYS, MTU),
+        BOTH_WAYS,
+        (MTU,),
+    ),
+    Case(
+        "mtu",
+        "The links between the switches carry short frames only",
+        "mtu",
+        {"mtu": 1500},
+        (MTU, DUPLICATES),
+        MTU,
+        (DUPLICATES,),
+    ),
+    Case(
+        "flap",
+        "A port flaps",
+        "flap",
+        {"port": "tg1", "every_s": 0.5, "down_s": 0.1},
+        (SOAK, REACHABLE),
+        SOAK,
+        (REACHABLE,),
+    ),
+    Case("flood", "The switch floods: it learns no address", "flood", {}, (FLOODED, UNKNOWN), FLOODED, (UNKNOWN,)),
+    Case("leak", "Two tenants are joined", "leak", {}, (LEAKED, MTU), LEAKED, (MTU,)),
+    Case("no-failover", "The backup link is dead", "no-failover", {}, (OUTAGE, DUPLICATES), OUTAGE, (DUPLICATES,)),
+    Case(
+        "duplicates",
+        "The device sends 1 frame in 10 twice",
+        "duplicates",
+        {"one_in": 10},
+        (DUPLICATES, BOTH_WAYS),
+        DUPLICATES,
+        (BOTH_WAYS,),
+    ),
+    Case(
+        "unplugged",
+        "A host's cable to the storage network is pulled",
+        "unplugged",
+        {"host": "storage-1", "network": "storage"},
+        (REACHABLE, MTU),
+        REACHABLE,
+        (MTU,),
+    ),
+    Case(
+        "slow-generator",
+        "The generator's own port is slow",
+        "slow-generator",
+        {"port": "tg0", "bits_per_s": 1_000_000},
+        (BOTH_WAYS, REACHABLE),
+        None,
+        (REACHABLE,),
+        "lab",
+        "could not send",
+    ),
+    Case(
+        "no-sshd", "A host's sshd is gone", "no-sshd", {"host": "compute-1"}, (REACHABLE,), None, (), "lab", "compute-1"
+    ),
+    Case(
+        "host-key",
+        "A host answers with another SSH key",
+        "host-key",
+        {"host": "compute-1"},
+        (REACHABLE,),
+        None,
+        (),
+        "lab",
+        "compute-1",
+    ),
+    Case(
+        "unreachable",
+        "A host does not answer at all",
+        "unreachable",
+        {"host": "compute-2"},
+        (REACHABLE,),
+        None,
+        (),
+        "lab",
+        "compute-2",
+    ),
+    Case(
+        "disk-full",
+        "The disk where results are written is full",
+        None,
+        {},
+        (REACHABLE, SOAK),
+        None,
+        (),
+        "storage",
+        "No space left on device",
+    ),
+)
+
+
+def table() -> str:
+    """The cases as a Markdown table."""
+    rows = [
+        "| fault | seeded as | who is at fault | what must find it | decision |",
+        "|---|---|---|---|---|",
+    ]
+    for case in CASES:
+        seeded = (
+            f"`{case.fault}` " + ", ".join(f"{key}={value}" for key, value in case.seeded.items())
+            if case.fault
+            else "the results' disk is filled"
+        )
+        found = f"`{case.fails}` is FAIL" if case.fails else f"INCONCLUSIVE, the finding says: “{case.says}”"
+        decision = "REJECTED" if case.fails else "INCONCLUSIVE"
+        blamed = "the device" if case.fails else {"lab": "the lab", "storage": "the results' disk"}[case.blames]
+        rows.append(f"| {case.title} | {seeded.strip()} | {blamed} | {found} | {decision} |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(table(), end="")  # noqa: T201

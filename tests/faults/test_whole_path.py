@@ -1,0 +1,99 @@
+"""Each fault, seeded for real in an embedded lab, down the whole path: suite, judge, record, decision, exit status."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from nfvcert import embedded
+from nfvcert.embedded.faults import seeded
+from nfvcert.files import read_lab
+from tests.certify import ROOT, Certified, certify, command, gathered, quick_model
+from tests.faults.catalogue import CASES, Case, table
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[embedded.EmbeddedLab]:
+    """opco-ru, up for all cases, in a run directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NFVCERT_RUN_DIR", run_dir)
+        up = embedded.up(read_lab(ROOT / "lab_inventory/opco-ru.yaml"), owner=os.getpid())
+        yield up
+        up.down()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.fault], ids=lambda case: case.name)
+def test_a_seeded_fault_is_found(case: Case, lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
+    model = quick_model(tmp_path, case.required, **case.parameters)
+    with seeded(lab, case.fault, **case.seeded) if case.fault else nullcontext():
+        run = certify("opco-ru", model, tmp_path / "reports")
+    check(case, run)
+
+
+def check(case: Case, run: Certified) -> None:
+    """The verdicts, the blame and the decision are those of the table."""
+    judgement = run.stream.judgement
+    if case.fails:
+        assert "FAIL" in run.verdicts(case.fails), run.output
+        assert judgement.decision == "REJECTED"
+        assert run.status == 1
+        failed = {found.criterion.kpi for found in judgement.criteria if found.verdict == "FAIL"}
+        assert failed == {case.fails}, run.output
+        assert case.fails in judgement.summary
+    else:
+        assert judgement.decision == "INCONCLUSIVE", run.output
+        assert run.status == 10
+        assert not [found for found in judgement.criteria if found.verdict == "FAIL"]
+        blamed = [found.sentence for found in judgement.findings if found.blame == case.blames]
+        assert any(case.says in sentence for sentence in blamed), run.output
+        assert judgement.summary.startswith("The lab, not the release, is in doubt")
+    for kpi in case.passes:
+        assert run.verdicts(kpi) == {"PASS"}, run.output
+
+
+def test_results_that_cannot_be_written(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
+    (case,) = (case for case in CASES if case.name == "disk-full")
+    assert lab.run_dir.exists()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", disk], check=True)
+    try:
+        asked = command("opco-ru", quick_model(tmp_path, case.required), disk / "reports")
+        process = subprocess.Popen(asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        _wait_for_plan(disk / "reports")
+        free = os.statvfs(disk)
+        (disk / "filler").write_bytes(bytes(free.f_bavail * free.f_frsize))
+        output, _ = process.communicate(timeout=120)
+        check(case, gathered(process.returncode, output, disk / "reports"))
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def _wait_for_plan(reports: Path) -> None:
+    end = time.monotonic() + 30
+    while not any("stream-planned" in events.read_text() for events in reports.glob("2*/events.jsonl")):
+        assert time.monotonic() < end, "no plan in 30 s"
+        time.sleep(0.02)
+
+
+def test_the_healthy_lab_is_accepted(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
+    assert lab.run_dir.exists()
+    run = certify("opco-ru", quick_model(tmp_path), tmp_path / "reports")
+    assert run.stream.judgement.decision == "ACCEPTED", run.output
+    assert run.status == 0
+
+
+def test_the_table_in_the_docs_is_this_one() -> None:
+    assert table() in (ROOT / "docs/faults.md").read_text()
+
+
+def test_there_are_at_least_ten_faults_and_each_kind_has_both_blames() -> None:
+    assert len([case for case in CASES if case.fails]) >= 10
+    assert {case.blames for case in CASES} == {"release", "lab", "storage"}

@@ -1,0 +1,196 @@
+"""What a test does → its verdict, the stream's decision, the exit status; by the real plugin in a real lab."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.conftest import Project
+
+PASSES = """
+def test_fast(kpi):
+    "Is fast"
+    kpi.measure("network.test.speed", 200.0)
+"""
+
+
+def test_all_is_well(project: Project) -> None:
+    project.suite(PASSES)
+    run = project.run()
+    assert run.status == 0, run.output
+    assert run.stream.judgement.decision == "ACCEPTED"
+    assert run.verdicts == {"test_fast": "PASS"}
+    assert run.stream.tests[0].title == "Is fast"
+    assert run.stream.fingerprint["leaf-1"]["kernel"]
+    assert "ACCEPTED" in run.output
+    assert run.folder is not None
+    assert {"acceptance.html", "record.json", "junit.xml", "events.jsonl"} <= {
+        path.name for path in run.folder.iterdir()
+    }
+    assert (project.folder / "reports" / "latest").resolve() == run.folder.resolve()
+
+
+def test_a_missed_criterion_rejects_with_the_judges_sentence(project: Project) -> None:
+    project.suite("def test_slow(kpi): kpi.measure('network.test.speed', 41.0)")
+    run = project.run()
+    assert run.status == 1
+    assert run.stream.judgement.decision == "REJECTED"
+    sentence = "network.test.speed: 41 pps, required ≥ 100 pps (network 1)"
+    assert run.sentence("test_slow") == sentence
+    assert sentence in run.output
+    assert "Traceback" not in run.output
+    assert "test_it.py:5" not in run.output  # no place in the code: the sentence says it all
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "text"),
+    [
+        ("assert 1 == 2, 'the switch answers wrongly'", "FAIL", "the switch answers wrongly"),
+        ("pytest.fail('no way')", "FAIL", "no way"),
+        ("raise ValueError('typo in the suite')", "INCONCLUSIVE", "ValueError: typo in the suite (test_it.py:"),
+        (
+            "from nfvcert.errors import Unreachable; raise Unreachable('leaf-1 does not answer')",
+            "INCONCLUSIVE",
+            "leaf-1",
+        ),
+        ("pytest.skip('not today')", "NOT_RUN", "skipped: not today"),
+        ("kpi.measure('network.test.speed', float('nan'))", "INCONCLUSIVE", "finite"),
+        ("kpi.measure('network.test.sped', 1.0)", "INCONCLUSIVE", "does not declare"),
+        ("pass", "INCONCLUSIVE", "ended without measuring network.test.speed"),
+        ("import json; json.loads('{')", "INCONCLUSIVE", "JSONDecodeError"),
+        ("pytest.xfail('known')", "INCONCLUSIVE", "xfail"),
+        ("shell('leaf-9')", "INCONCLUSIVE", "leaf-9"),
+        ("shell('leaf-1').run('exit 3')", "INCONCLUSIVE", "3"),
+    ],
+)
+def test_only_an_assertion_blames_the_release(project: Project, body: str, verdict: str, text: str) -> None:
+    project.suite(f"def test_it(kpi, shell):\n    {body}")
+    run = project.run()
+    assert run.verdicts == {"test_it": verdict}, run.output
+    assert text in run.sentence("test_it")
+    assert run.stream.judgement.decision == ("REJECTED" if verdict == "FAIL" else "INCONCLUSIVE")
+    assert run.status == (1 if verdict == "FAIL" else 10)
+
+
+@pytest.mark.parametrize("phase", ["setup", "teardown"])
+@pytest.mark.parametrize("error", ["assert 1 == 2", "raise OSError('gone')"])
+def test_a_fixture_that_dies_is_never_pass_nor_fail(project: Project, phase: str, error: str) -> None:
+    before, after = (error, "pass") if phase == "setup" else ("pass", error)
+    project.suite(f"""
+    @pytest.fixture
+    def part(stream):
+        {before}
+        yield
+        {after}
+    def test_it(part, kpi):
+        kpi.measure("network.test.speed", 200.0)
+    """)
+    run = project.run()
+    assert run.verdicts == {"test_it": "INCONCLUSIVE"}, run.output
+    assert run.stream.judgement.decision == "INCONCLUSIVE"
+    assert run.status == 10
+
+
+def test_after_the_lab_broke_the_other_tests_are_not_run_into_the_same_wall(project: Project) -> None:
+    project.suite("""
+    from nfvcert.errors import Unreachable
+    def test_a(kpi): raise Unreachable("leaf-1 does not answer")
+    def test_b(kpi): kpi.measure("network.test.speed", 200.0)
+    def test_c(kpi): kpi.measure("network.test.speed", 200.0)
+    """)
+    run = project.run()
+    assert run.verdicts == {"test_a": "INCONCLUSIVE", "test_b": "NOT_RUN", "test_c": "NOT_RUN"}
+    assert run.sentence("test_b") == "not run: the lab is broken: leaf-1 does not answer"
+    assert run.stream.judgement.summary.startswith("The lab, not the release, is in doubt: leaf-1 does not answer")
+
+
+def test_one_invalid_measurement_does_not_end_the_stream(project: Project) -> None:
+    project.suite("""
+    from nfvcert.errors import InvalidMeasurement
+    def test_a(kpi): raise InvalidMeasurement("too noisy")
+    def test_b(kpi): kpi.measure("network.test.speed", 200.0)
+    """)
+    assert project.run().verdicts == {"test_a": "INCONCLUSIVE", "test_b": "PASS"}
+
+
+def test_everything_measured_is_kept_when_one_kpi_fails(project: Project) -> None:
+    project.write(
+        "testmodels/network.yaml",
+        (project.folder / "testmodels/network.yaml").read_text()
+        + ("  - {kpi: network.test.errors, at_most: 0, source: s}\n"),
+    )
+    project.suite("""
+    @pytest.mark.measures("network.test.errors")
+    def test_it(kpi):
+        kpi.measure("network.test.speed", 1.0)
+        kpi.measure("network.test.errors", 5)
+    """)
+    run = project.run()
+    assert {m.kpi for m in run.stream.measurements} == {"network.test.speed", "network.test.errors"}
+    assert "1 pps" in run.sentence("test_it")
+    assert "network.test.errors: 5" in run.sentence("test_it")
+
+
+def test_samples_are_taken_until_the_criterion_is_decided(project: Project) -> None:
+    project.suite("""
+    taken = []
+    def test_it(kpi):
+        def take():
+            taken.append([150.0, 90.0, 150.0, 150.0, 150.0, 150.0, 150.0][len(taken)])
+            return taken[-1]
+        kpi.sample("network.test.speed", take)
+        assert len(taken) == 6  # one low sample needs six, so that it is no longer the interval's end... or the budget
+    """)
+    run = project.run()
+    (measurement,) = run.stream.measurements
+    assert len(measurement.samples) == 6
+    assert run.verdicts == {"test_it": "INCONCLUSIVE"}
+    assert "the bound lies within the measured interval" in run.sentence("test_it")
+
+
+def test_a_test_deselected_by_hand_is_missed(project: Project) -> None:
+    project.suite("""
+    def test_a(kpi): kpi.measure("network.test.speed", 200.0)
+    def test_b(kpi): kpi.measure("network.test.speed", 200.0)
+    """)
+    run = project.run("-k", "test_a")
+    assert run.verdicts == {"test_a": "PASS", "test_b": "NOT_RUN"}
+    assert run.stream.judgement.decision == "INCONCLUSIVE"
+    assert run.status == 10
+    assert "1 planned tests are deselected" in run.output
+
+
+def test_a_required_kpi_that_no_test_measures_is_missed(project: Project) -> None:
+    project.write(
+        "testmodels/network.yaml",
+        (project.folder / "testmodels/network.yaml").read_text()
+        + ("  - {kpi: network.test.errors, at_most: 0, source: s}\n"),
+    )
+    project.suite(PASSES)
+    run = project.run()
+    assert run.verdicts == {"test_fast": "PASS"}
+    assert run.stream.judgement.decision == "INCONCLUSIVE"
+    assert any("network.test.errors: not measured" in finding.sentence for finding in run.stream.judgement.findings)
+
+
+def test_a_condition_that_the_model_asks_for_and_nobody_measured_is_missed(project: Project) -> None:
+    model = (project.folder / "testmodels/network.yaml").read_text()
+    project.write("testmodels/network.yaml", model.replace("at_least", "where: {frame_bytes: 9000}, at_least"))
+    project.suite(PASSES)
+    assert project.run().stream.judgement.decision == "INCONCLUSIVE"
+
+
+def test_frame_sizes_come_from_the_model(project: Project) -> None:
+    project.suite("""
+    def test_it(kpi, frame_bytes): kpi.measure("network.test.speed", 200.0, frame_bytes=frame_bytes)
+    """)
+    run = project.run()
+    assert {m.conditions["frame_bytes"] for m in run.stream.measurements} == {64, 128}
+    assert {test.test.split("::")[-1] for test in run.stream.tests} == {"test_it[opco-ru-64B]", "test_it[opco-ru-128B]"}
+
+
+def test_a_module_that_cannot_be_imported_certifies_nothing(project: Project) -> None:
+    project.suite("import nothing_of_that_name\n" + PASSES)
+    run = project.run()
+    assert run.status == 2
+    assert "ACCEPTED" not in run.output
+    assert run.folder is None

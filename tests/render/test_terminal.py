@@ -1,0 +1,80 @@
+"""The last lines of a run in the terminal."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from rich.cells import cell_len
+
+from nfvcert.record import Record
+from nfvcert.render import terminal, words
+from tests.render import sample
+from tests.render.conftest import RECORDS
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_line_is_too_wide(records: dict[str, Record], name: str, width: int) -> None:
+    told = terminal.summary(records[name], width=width, colour=False)
+    assert told.endswith("\n")
+    assert max(cell_len(line) for line in told.splitlines()) <= width
+    assert "\x1b" not in told
+
+
+def test_it_ends_with_the_decision_after_the_findings(records: dict[str, Record]) -> None:
+    told = terminal.summary(records["rejected"], width=80, colour=False)
+    (stream,) = records["rejected"].streams
+    last = told.index("✕ REJECTED  opco-ru")
+    assert plain(words.sentence(stream.judgement.summary)) in plain(told[last:])
+    for finding in stream.judgement.findings:
+        assert told.index(plain(finding.subject if "{" in finding.subject else finding.sentence)[:20]) < last
+
+
+def test_every_stream_has_its_own_decision(records: dict[str, Record]) -> None:
+    told = terminal.summary(records["two_streams"], width=80, colour=False)
+    assert "✓ ACCEPTED  opco-ru" in told
+    assert "✕ REJECTED  opco-kz" in told
+
+
+def test_many_findings_are_cut_and_counted(records: dict[str, Record]) -> None:
+    told = terminal.summary(records["killed"], width=80, colour=False)
+    total = len(records["killed"].streams[0].judgement.findings)
+    assert total > 8
+    assert f"and {total - 8} more" in told
+    assert "killed before its end" in told
+
+
+def test_the_lab_is_blamed_in_words(records: dict[str, Record]) -> None:
+    told = terminal.summary(records["inconclusive"], width=80, colour=False)
+    assert "[lab]" in told
+    assert "[release]" not in told
+
+
+def test_colour_only_when_asked_and_never_from_the_record(records: dict[str, Record]) -> None:
+    told = terminal.summary(records["hostile"], width=80, colour=True)
+    assert "\x1b[" in told
+    assert set(re.findall(r"\x1b\[([\d;]*)m", told)) <= {"0", "1", "2", "1;31", "31", "32", "33", "34"}
+    bare = re.sub(r"\x1b\[[\d;]*m", "", told)
+    assert not terminal.CONTROL.search(bare)
+    assert "[red]" in bare, "text that looks like markup is text"
+
+
+def test_hidden_rows_are_the_best_ones() -> None:
+    record = sample.rejected()
+    (stream,) = record.streams
+    judgement = stream.judgement.model_copy(update={"criteria": stream.judgement.criteria * 3})
+    many = record.model_copy(update={"streams": (stream.model_copy(update={"judgement": judgement}),)})
+    told = terminal.summary(many, width=80, colour=False)
+    assert told.count("✕ FAIL") - 4 == 9  # four findings, three criteria thrice
+    assert "and 21 more: 21 met" in told
+
+
+def test_nothing_planned_is_nothing_decided() -> None:
+    told = terminal.summary(sample.record_of([], ending=[]), width=80, colour=False)
+    assert "nothing is decided" in told
+    assert "ACCEPTED" not in told
