@@ -84,7 +84,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(0, f"nfvcert {version('nfvcert')}\n")
+        _say(f"nfvcert {version('nfvcert')}")
+        parser.exit(0)
 
 
 def _directories(arguments: argparse.Namespace) -> list[Path]:
@@ -185,7 +186,8 @@ def _lab_check(arguments: argparse.Namespace) -> int:
 def _import_pharos(arguments: argparse.Namespace) -> int:
     from nfvcert.pharos import convert
 
-    conversion = convert(arguments.pdf, arguments.idf)
+    # An inventory is found by the name of its file, so the lab in it has that name.
+    conversion = convert(arguments.pdf, arguments.idf, name=arguments.output.stem if arguments.output else None)
     if arguments.output is None:
         sys.stdout.write(conversion.yaml_text)
     else:

@@ -131,6 +131,7 @@ def _configuration(lab: Lab, folder: Path, host: str, key: Path | None) -> str:
         "PrintLastLog": "no",
         "LogLevel": "VERBOSE",
         "Subsystem": "sftp internal-sftp",
+        "PermitUserRC": "no",
     }
     if _has_penalties():
         # A test that is refused on purpose must not lock the next one out.
@@ -146,7 +147,8 @@ def _quoted(path: Path) -> str:
 
 def session_environment(folder: Path, host: str) -> dict[str, str]:
     """What a command on a host finds in its environment, besides the usual."""
-    return environment() | {"OVS_RUNDIR": str(folder / "ovs" / host)}
+    # As a nested shell, bash does not read the .bashrc of the person whose machine this is.
+    return environment() | {"SHLVL": "1", "OVS_RUNDIR": str(folder / "ovs" / host)}
 
 
 @functools.cache

@@ -1,8 +1,8 @@
 """The sending side of a port: numbered and time-stamped frames at a constant rate.
 
-One `send` a frame, not one `sendmmsg` a batch: each frame carries the time at which it really left, and
-bursts stay as short as the schedule makes them. Python's part is 1 µs a frame; the kernel's path through
-a bridge, which runs inside `send` on a veth, is longer.
+One `send` a frame, not one `sendmmsg` a batch: each frame carries the time at which it really left. It costs
+less than half of the ceiling (400 against 750 thousand frames a second into a bare veth), of which the links
+of a software lab use a tenth.
 PACKET_QDISC_BYPASS is not used: a queue that slows our port must be felt, and found out (`interface`).
 """
 

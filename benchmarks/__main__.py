@@ -1,0 +1,54 @@
+"""Runs every benchmark, prints a table, writes benchmarks/results.json. Exit status 1 when a bound is not kept."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import labs, reports, starts, suite
+from benchmarks.figures import ROOT, Figure
+
+
+def everything() -> Iterator[Figure]:
+    """All figures, in the order of their length."""
+    yield from starts.figures()
+    yield from labs.figures()
+    with tempfile.TemporaryDirectory() as folder:
+        yield from suite.figures(Path(folder))
+        yield from reports.figures((Path(folder) / "latest").resolve())
+
+
+def main() -> int:
+    """Measure, print and write."""
+    console = Console()
+    table = Table("name", "figure", "bound", "holds", "spread", "how")
+    found = []
+    for figure in everything():
+        found.append(figure)
+        console.print(f"{figure.name}: {figure.value:.3g} {figure.unit}", highlight=False)
+        bound = f"≤ {figure.at_most:g} {figure.unit}" if figure.at_most is not None else ""
+        holds = {True: "yes", False: "NO", None: ""}[figure.holds]
+        spread = f"{figure.spread[0]:.3g} … {figure.spread[1]:.3g}" if figure.spread else ""
+        table.add_row(figure.name, f"{figure.value:.3g} {figure.unit}", bound, holds, spread, figure.how)
+    console.print(table)
+    results = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": platform.platform(),
+        "python": platform.python_version(),
+        "figures": [asdict(figure) | {"holds": figure.holds} for figure in found],
+    }
+    (ROOT / "benchmarks/results.json").write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    return 1 if any(figure.holds is False for figure in found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
