@@ -211,11 +211,11 @@ def _decision(verdicts: set[Verdict]) -> Decision:
 
 
 def _without_echoes(findings: Iterable[Finding]) -> Iterable[Finding]:
-    """A failed criterion also fails its test, with the same sentence: say it once."""
+    """A failed criterion also fails its test, with the same sentence (or several of them): say it once."""
     said: set[str] = set()
     for finding in findings:
-        if finding.sentence not in said:
-            said.add(finding.sentence)
+        if not set(finding.sentence.split("; ")) <= said:
+            said |= {finding.sentence, *finding.sentence.split("; ")}
             yield finding
 
 
@@ -229,8 +229,14 @@ def _summary(
     first = findings[0]
     lab_is_at_fault = next((f for f in findings if f.blame in {"lab", "storage"}), None)
     if decision is Decision.INCONCLUSIVE and lab_is_at_fault:
-        return f"The lab, not the release, is in doubt: {lab_is_at_fault.sentence}. {tally}."
-    return f"{first.sentence}. {tally}."
+        return f"The lab, not the release, is in doubt: {_ended(lab_is_at_fault.sentence)} {tally}."
+    return f"{_ended(first.sentence)} {tally}."
+
+
+def _ended(text: str) -> str:
+    """The first line, as a sentence that ends."""
+    line = text.partition("\n")[0].rstrip()
+    return line if line.endswith((".", "?", "!")) else f"{line}."
 
 
 def readable(value: float, unit: str) -> str:
@@ -248,4 +254,5 @@ def readable(value: float, unit: str) -> str:
         for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
             if abs(value) >= factor:
                 return f"{value / factor:.4g} {prefix}{unit}"
+        return f"{value:.4g} {unit}"
     return f"{value:.6g} {unit}"

@@ -324,7 +324,6 @@ def from_events(events: Iterable[Event]) -> Record:
                 verdict=Verdict.INCONCLUSIVE,
                 subject="run",
                 sentence="the run was killed before its end; what it had written is all there is",
-                blame="lab",
             )
         )
     return Record(

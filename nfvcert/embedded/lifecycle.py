@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nfvcert.embedded.pop import EmbeddedLab, login_user
 from nfvcert.embedded.ports import loop_of, ports_of
-from nfvcert.embedded.privileges import require_privileges
+from nfvcert.embedded.privileges import hold, let_go, require_privileges
 from nfvcert.embedded.programs import needed, require
 from nfvcert.embedded.removal import remove
 from nfvcert.embedded.rundir import Busy, Process, State, lab_names, locked, read_state, run_root, write_state
@@ -26,7 +26,7 @@ def up(lab: Lab, *, owner: int | None = None) -> EmbeddedLab:
     """
     if lab.provider != "embedded":
         raise LabError(f"lab {lab.lab} is an existing one: there is nothing to bring up", what=lab.lab)
-    require_privileges()
+    require_privileges(lab)
     require(needed(lab))
     wanted_by = _process(owner) if owner is not None else None
     folder = run_root() / lab.lab
@@ -46,6 +46,7 @@ def up(lab: Lab, *, owner: int | None = None) -> EmbeddedLab:
                     what=lab.lab,
                 )
         remove(folder)
+        hold()
         _make(lab, folder, wanted_by)
     return _embedded(lab, folder, created=True)
 

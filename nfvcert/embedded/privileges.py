@@ -1,20 +1,112 @@
-"""The rights that an embedded lab needs, and a user namespace where they are lacking."""
+"""The rights that an embedded lab needs, and a user namespace where they are lacking.
+
+An ordinary user becomes master of a user namespace: in it, network namespaces, mounts and port 22 are
+free to use, and nothing outside of it changes. A lab that is up there is seen from there only, so the
+next process must join the same one: a process that sleeps, the anchor, holds it open as long as labs are
+up, and the run directory says which process that is.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from nfvcert.errors import NotPermitted
+from pydantic import ValidationError
 
-__all__ = ["ensure_privileges", "require_privileges"]
+from nfvcert.embedded import entering
+from nfvcert.embedded.rundir import Process, run_root
+from nfvcert.errors import NotPermitted
+from nfvcert.lab import Lab
+
+__all__ = ["ensure_privileges", "hold", "let_go", "require_privileges"]
 
 _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
+_ENTERED = "NFVCERT_USER_NAMESPACE"
+_TUN = Path("/dev/net/tun")
+_FORBIDDING = {
+    # What distributions forbid user namespaces with → the value that forbids, the command that allows.
+    "kernel/unprivileged_userns_clone": ("0", "sudo sysctl kernel.unprivileged_userns_clone=1"),
+    "kernel/apparmor_restrict_unprivileged_userns": (
+        "1",
+        "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+    ),
+    "user/max_user_namespaces": ("0", "sudo sysctl user.max_user_namespaces=10000"),
+}
 
 
-def privileged() -> bool:
-    """Whether this process may make network namespaces and mount them (CAP_NET_ADMIN and CAP_SYS_ADMIN)."""
+def ensure_privileges(argv: Sequence[str]) -> None:
+    """Return if this process may make network namespaces; else run ``argv`` anew where it may.
+
+    ``argv`` is the whole command line, its program first. In the second case this process becomes that
+    program and the call does not return: call it before anything has been done.
+    Raises: NotPermitted when this machine allows this user no namespace.
+    """
+    if _privileged():
+        return
+    if os.geteuid() == 0 or _ENTERED in os.environ:
+        # In a user namespace of its own, root could not become the user that sshd separates privileges with.
+        raise _not_permitted("this is root without CAP_SYS_ADMIN and CAP_NET_ADMIN, as in a container")
+    anchor = _anchor()
+    head = [sys.executable, "-I", "-S", entering.__file__, str(anchor.pid) if anchor else "new"]
+    trial = subprocess.run([*head, "true"], capture_output=True, text=True, check=False)
+    if trial.returncode == entering.REFUSED:
+        raise _not_permitted(f"this machine lets no ordinary user make namespaces ({trial.stderr.strip()})")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(head[0], [*head, *argv], os.environ | {_ENTERED: "1"})
+
+
+def require_privileges(lab: Lab) -> None:
+    """Check that this process may bring the lab up. Raises: NotPermitted."""
+    if not _privileged():
+        raise _not_permitted("an embedded lab needs CAP_NET_ADMIN and CAP_SYS_ADMIN")
+    if lab.network and lab.network.dut.kind == "openvswitch" and not os.access(_TUN, os.R_OK | os.W_OK):
+        raise NotPermitted(
+            f"Open vSwitch needs {_TUN}, which {'this user may not open' if _TUN.exists() else 'is not there'}",
+            what=str(_TUN),
+            hint="sudo chmod 666 /dev/net/tun" if _TUN.exists() else "sudo modprobe tun",
+        )
+
+
+def hold() -> None:
+    """Keep this user namespace open after the end of this process; nothing to do outside of one.
+
+    Raises: NotPermitted when another process has opened another one at the same time.
+    """
+    if _ENTERED not in os.environ:
+        return
+    anchor = _anchor()
+    if anchor is None:
+        sleep = shutil.which("sleep") or "/bin/sleep"
+        devnull = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+        pid = os.posix_spawn(sleep, ["sleep", "infinity"], {}, file_actions=devnull, setsid=True)
+        if anchor := Process.of(pid):
+            new = _anchor_file().with_suffix(".new")
+            new.write_text(anchor.model_dump_json(), encoding="ascii")
+            new.replace(_anchor_file())
+    elif Path(f"/proc/{anchor.pid}/ns/user").stat() != Path("/proc/self/ns/user").stat():
+        raise NotPermitted("another process has opened another user namespace meanwhile", hint="run this again")
+
+
+def let_go() -> None:
+    """End the anchor; call it when no lab is up any more."""
+    if _ENTERED in os.environ and (anchor := _anchor()):
+        with suppress(ProcessLookupError):
+            os.kill(anchor.pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(anchor.pid, 0)
+        _anchor_file().unlink(missing_ok=True)
+
+
+def _privileged() -> bool:
+    """Whether this process may make network namespaces and mount them. Root may lack it, a user may have it."""
     for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
         if line.startswith("CapEff:"):
             effective = int(line.split()[1], 16)
@@ -22,20 +114,23 @@ def privileged() -> bool:
     return False
 
 
-def require_privileges() -> None:
-    """Raises: NotPermitted."""
-    if not privileged():
-        raise NotPermitted(
-            "bringing up an embedded lab needs root, or a user namespace", what="privileges", hint="sudo"
-        )
+def _anchor_file() -> Path:
+    return run_root() / "anchor.json"
 
 
-def ensure_privileges(argv: Sequence[str]) -> None:
-    """Return if this process may make network namespaces; else run ``argv`` anew where it may.
+def _anchor() -> Process | None:
+    try:
+        anchor = Process.model_validate_json(_anchor_file().read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return anchor if anchor.alive else None
 
-    Call it first, before threads exist: on success without privileges it does not return.
-    Raises: NotPermitted when this machine allows no user namespace.
-    """
-    if privileged():
-        return
-    raise NotImplementedError
+
+def _not_permitted(sentence: str) -> NotPermitted:
+    commands = [
+        command
+        for name, (forbids, command) in _FORBIDDING.items()
+        if (path := Path("/proc/sys", name)).exists() and path.read_text(encoding="ascii").strip() == forbids
+    ]
+    allow = f"or allow user namespaces: {'; '.join(commands)}" if commands else ""
+    return NotPermitted(sentence, what="privileges", hint=" ".join(filter(None, ["run it with sudo,", allow])).rstrip(","))
