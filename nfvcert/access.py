@@ -150,6 +150,7 @@ class EmbeddedAccess(_Access):
                 address=found.address,
                 next_hop_mac=found.router_mac,
                 speed_bps=speed_bps,
+                known_to_router=found.router_mac is not None,
             )
 
         traffic = self.lab.traffic

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 from nfvcert.errors import Blame
-from nfvcert.parts import Part
 from nfvcert.measure.kpi import Measurement
+from nfvcert.parts import Part
 from nfvcert.testmodel import Criterion
 
 __all__ = ["CriterionResult", "Decision", "Finding", "Judgement", "TestResult", "Verdict", "decide", "judge", "worst"]

@@ -16,8 +16,8 @@ from pydantic import Field, TypeAdapter
 
 from nfvcert.judge import Finding, Judgement, TestResult, Verdict, decide
 from nfvcert.lab import Lab
-from nfvcert.parts import Part
 from nfvcert.measure.kpi import Kpi, Measurement
+from nfvcert.parts import Part
 from nfvcert.testmodel import Criterion, Parameters
 
 __all__ = [

@@ -9,7 +9,7 @@ from nfvcert.embedded.pop import EmbeddedLab, login_user
 from nfvcert.embedded.ports import loop_of, ports_of
 from nfvcert.embedded.privileges import hold, let_go, require_privileges
 from nfvcert.embedded.programs import needed, require
-from nfvcert.embedded.removal import remove
+from nfvcert.embedded.removal import remove, take_down
 from nfvcert.embedded.rundir import Busy, Process, State, lab_names, locked, read_state, run_root, write_state
 from nfvcert.errors import LabError
 from nfvcert.lab import Lab
@@ -46,7 +46,6 @@ def up(lab: Lab, *, owner: int | None = None) -> EmbeddedLab:
                     what=lab.lab,
                 )
         remove(folder)
-        hold()
         _make(lab, folder, wanted_by)
     return _embedded(lab, folder, created=True)
 
@@ -60,9 +59,7 @@ def find(name: str) -> EmbeddedLab | None:
 
 def down(name: str) -> bool:
     """Take the lab of that name down; whether there was anything to take down. Raises: LabError."""
-    folder = run_root() / name
-    with locked(folder):
-        return remove(folder) != ""
+    return take_down(run_root() / name)
 
 
 def sweep() -> list[str]:
@@ -70,15 +67,18 @@ def sweep() -> list[str]:
 
     A lab that some process is bringing up or down at this moment is left to that process.
     """
+    require_privileges()
+    root = run_root()
     removed = []
-    for name in lab_names():
-        folder = run_root() / name
+    for name in lab_names(root):
+        folder = root / name
         try:
             with locked(folder, timeout_s=0):
                 if reason := _orphaned(read_state(folder)):
                     removed.append(f"lab {name}, {reason}: {remove(folder)}")
         except Busy:
             continue
+    let_go(root)
     return removed
 
 
@@ -89,6 +89,7 @@ def _make(lab: Lab, folder: Path, owner: Process | None) -> None:
     folder.mkdir(mode=0o700)
     try:
         write_state(folder, state)
+        hold(folder.parent)
         write_state(folder, state.model_copy(update={"daemons": build(lab, folder), "stage": "up"}))
     except BaseException:
         remove(folder)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from nfvcert.embedded.namespaces import in_namespace
 from nfvcert.embedded.ports import EmbeddedPort
-from nfvcert.embedded.removal import remove
-from nfvcert.embedded.rundir import FABRIC, GENERATOR, locked, namespace_file
+from nfvcert.embedded.removal import take_down
+from nfvcert.embedded.rundir import FABRIC, GENERATOR, namespace_file
 from nfvcert.errors import Unreachable
 from nfvcert.lab import Lab
 
@@ -106,5 +106,4 @@ class EmbeddedLab:
 
     def down(self) -> None:
         """Take the lab down, with everything that it holds. A lab that is down already is left alone."""
-        with locked(self.run_dir):
-            remove(self.run_dir)
+        take_down(self.run_dir)

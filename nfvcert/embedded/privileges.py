@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nfvcert.embedded import entering
-from nfvcert.embedded.rundir import Process, run_root
+from nfvcert.embedded.rundir import Process, end, lab_names, locked, run_root
 from nfvcert.errors import NotPermitted
 from nfvcert.lab import Lab
 
@@ -53,7 +52,7 @@ def ensure_privileges(argv: Sequence[str]) -> None:
     if os.geteuid() == 0 or _ENTERED in os.environ:
         # In a user namespace of its own, root could not become the user that sshd separates privileges with.
         raise _not_permitted("this is root without CAP_SYS_ADMIN and CAP_NET_ADMIN, as in a container")
-    anchor = _anchor()
+    anchor = _anchor(run_root())
     head = [sys.executable, "-I", "-S", entering.__file__, str(anchor.pid) if anchor else "new"]
     trial = subprocess.run([*head, "true"], capture_output=True, text=True, check=False)
     if trial.returncode == entering.REFUSED:
@@ -63,11 +62,12 @@ def ensure_privileges(argv: Sequence[str]) -> None:
     os.execve(head[0], [*head, *argv], os.environ | {_ENTERED: "1"})
 
 
-def require_privileges(lab: Lab) -> None:
-    """Check that this process may bring the lab up. Raises: NotPermitted."""
+def require_privileges(lab: Lab | None = None) -> None:
+    """Check that this process may bring labs up and down, or this ``lab``. Raises: NotPermitted."""
     if not _privileged():
         raise _not_permitted("an embedded lab needs CAP_NET_ADMIN and CAP_SYS_ADMIN")
-    if lab.network and lab.network.dut.kind == "openvswitch" and not os.access(_TUN, os.R_OK | os.W_OK):
+    kind = lab.network.dut.kind if lab and lab.network else None
+    if kind == "openvswitch" and not os.access(_TUN, os.R_OK | os.W_OK):
         raise NotPermitted(
             f"Open vSwitch needs {_TUN}, which {'this user may not open' if _TUN.exists() else 'is not there'}",
             what=str(_TUN),
@@ -75,34 +75,36 @@ def require_privileges(lab: Lab) -> None:
         )
 
 
-def hold() -> None:
+def hold(root: Path) -> None:
     """Keep this user namespace open after the end of this process; nothing to do outside of one.
 
-    Raises: NotPermitted when another process has opened another one at the same time.
+    Call it when the lab's folder is there. Raises: NotPermitted when there is another one already.
     """
     if _ENTERED not in os.environ:
         return
-    anchor = _anchor()
-    if anchor is None:
-        sleep = shutil.which("sleep") or "/bin/sleep"
-        devnull = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-        pid = os.posix_spawn(sleep, ["sleep", "infinity"], {}, file_actions=devnull, setsid=True)
-        if anchor := Process.of(pid):
-            new = _anchor_file().with_suffix(".new")
-            new.write_text(anchor.model_dump_json(), encoding="ascii")
-            new.replace(_anchor_file())
-    elif Path(f"/proc/{anchor.pid}/ns/user").stat() != Path("/proc/self/ns/user").stat():
-        raise NotPermitted("another process has opened another user namespace meanwhile", hint="run this again")
+    with locked(root / "anchor"):
+        anchor = _anchor(root)
+        if anchor is None:
+            sleep = shutil.which("sleep") or "/bin/sleep"
+            devnull = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+            pid = os.posix_spawn(sleep, ["sleep", "infinity"], {}, file_actions=devnull, setsid=True)
+            if anchor := Process.of(pid):
+                (root / "anchor.new").write_text(anchor.model_dump_json(), encoding="ascii")
+                (root / "anchor.new").replace(root / "anchor.json")
+        elif Path(f"/proc/{anchor.pid}/ns/user").stat() != Path("/proc/self/ns/user").stat():
+            raise NotPermitted("another process has opened another user namespace meanwhile", hint="run this again")
 
 
-def let_go() -> None:
-    """End the anchor; call it when no lab is up any more."""
-    if _ENTERED in os.environ and (anchor := _anchor()):
-        with suppress(ProcessLookupError):
-            os.kill(anchor.pid, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitpid(anchor.pid, 0)
-        _anchor_file().unlink(missing_ok=True)
+def let_go(root: Path) -> None:
+    """End the anchor where no lab is up any more."""
+    if _ENTERED not in os.environ:
+        return
+    with locked(root / "anchor"):
+        if not lab_names(root) and (anchor := _anchor(root)):
+            end(anchor)
+            with suppress(ChildProcessError):
+                os.waitpid(anchor.pid, 0)
+            (root / "anchor.json").unlink()
 
 
 def _privileged() -> bool:
@@ -114,13 +116,9 @@ def _privileged() -> bool:
     return False
 
 
-def _anchor_file() -> Path:
-    return run_root() / "anchor.json"
-
-
-def _anchor() -> Process | None:
+def _anchor(root: Path) -> Process | None:
     try:
-        anchor = Process.model_validate_json(_anchor_file().read_bytes())
+        anchor = Process.model_validate_json((root / "anchor.json").read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
     return anchor if anchor.alive else None
@@ -133,4 +131,6 @@ def _not_permitted(sentence: str) -> NotPermitted:
         if (path := Path("/proc/sys", name)).exists() and path.read_text(encoding="ascii").strip() == forbids
     ]
     allow = f"or allow user namespaces: {'; '.join(commands)}" if commands else ""
-    return NotPermitted(sentence, what="privileges", hint=" ".join(filter(None, ["run it with sudo,", allow])).rstrip(","))
+    return NotPermitted(
+        sentence, what="privileges", hint=" ".join(filter(None, ["run it with sudo,", allow])).rstrip(",")
+    )

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 from nfvcert.embedded.namespaces import empty, identity, is_pinned, unpin
-from nfvcert.embedded.rundir import read_state
+from nfvcert.embedded.privileges import let_go, require_privileges
+from nfvcert.embedded.rundir import end, locked, read_state
 from nfvcert.errors import LabError
 
-__all__ = ["remove"]
+__all__ = ["remove", "take_down"]
+
+
+def take_down(folder: Path) -> bool:
+    """Remove a lab when nobody else works on it; whether there was anything. Raises: LabError, NotPermitted."""
+    require_privileges()
+    with locked(folder):
+        removed = remove(folder)
+    let_go(folder.parent)
+    return removed != ""
 
 
 def remove(folder: Path) -> str:
@@ -22,8 +31,12 @@ def remove(folder: Path) -> str:
         return ""
     pins = sorted((folder / "ns").glob("*"))
     pinned = [path for path in pins if is_pinned(path)]
+    state = read_state(folder)
     try:
-        processes = empty({identity(path) for path in pinned} | _namespaces_of_daemons(folder))
+        # Who is in a namespace of the lab is asked of the kernel: no recycled process number is in one.
+        processes = empty({identity(path) for path in pinned})
+        # What is left is in a namespace whose pin was lost. The start times tell that it is still the same.
+        processes += sum(end(process) for process in (state.daemons.values() if state else ()))
         for path in pins:
             unpin(path)
         shutil.rmtree(folder)
@@ -34,20 +47,6 @@ def remove(folder: Path) -> str:
             hint=f"what is left of it is in {folder}",
         ) from error
     return f"{_count(len(pinned), 'namespace')}, {_count(processes, 'process')}"
-
-
-def _namespaces_of_daemons(folder: Path) -> set[int]:
-    """Where the lab's recorded processes are: somewhere else than in a pinned namespace if a pin was lost.
-
-    Which processes to end is always asked of the kernel, by namespace: a recycled process number is in none.
-    """
-    found = set()
-    state = read_state(folder)
-    for process in state.daemons.values() if state else ():
-        if process.alive:
-            with suppress(OSError):
-                found.add(identity(f"/proc/{process.pid}/ns/net"))
-    return found - {identity("/proc/self/ns/net")}
 
 
 def _count(number: int, noun: str) -> str:

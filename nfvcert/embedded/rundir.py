@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -31,6 +33,7 @@ __all__ = [
     "Busy",
     "Process",
     "State",
+    "end",
     "lab_names",
     "locked",
     "namespace_file",
@@ -71,6 +74,22 @@ class Process(BaseModel):
     def alive(self) -> bool:
         """Whether it still runs."""
         return Process.of(self.pid) == self
+
+
+def end(process: Process) -> bool:
+    """Kill a process, through a handle that is taken before it is looked at; whether it was there to kill."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not process.alive:
+            return False
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+        select.select([handle], [], [], 5.0)  # readable once it has ended
+        return True
+    finally:
+        os.close(handle)
 
 
 class State(BaseModel):
@@ -119,9 +138,9 @@ def run_root() -> Path:
     return root
 
 
-def lab_names() -> list[str]:
-    """The names of all labs that have a folder here, half-built ones too."""
-    return sorted(entry.name for entry in run_root().iterdir() if entry.is_dir())
+def lab_names(root: Path) -> list[str]:
+    """The names of all labs that have a folder in a run directory, half-built ones too."""
+    return sorted(entry.name for entry in root.iterdir() if entry.is_dir())
 
 
 @contextmanager

@@ -24,11 +24,14 @@ class GeneratorPort:
     """Path of the network namespace (``/run/netns/x``, ``/proc/1/ns/net``); None: the one of this process."""
     mac: str
     address: str | None
-    """IPv4 address with prefix; behind a router it must be on the interface, so that the kernel answers ARP."""
+    """IPv4 address with prefix; behind a router it must be on the interface, so that the kernel answers ARP,
+    unless the port is ``known_to_router``."""
     next_hop_mac: str | None
     """The MAC of the router that frames go to; None: frames go to the MAC of the receiving port."""
     speed_bps: float
     """Line rate in bit/s: more than that is never sent."""
+    known_to_router: bool = False
+    """Whether the router has a permanent neighbour entry for this port, so that nobody need answer its ARP."""
 
     def line_rate_fps(self, frame_bytes: int) -> float:
         """Frames per second that the wire carries, at a frame size in bytes with FCS (RFC 1242 §3.5)."""

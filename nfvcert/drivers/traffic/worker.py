@@ -212,7 +212,8 @@ def _deaf_socket(port: GeneratorPort) -> socket.socket:
             fcntl.ioctl(sock, _SIOCGIFADDR, struct.pack("=16s24x", port.interface.encode()))
             sock.bind((port.ip, DISCARD_PORT))
     except OSError as error:
-        if error.errno != errno.EADDRINUSE and (error.errno != errno.EADDRNOTAVAIL or port.next_hop_mac):
+        needs_arp = port.next_hop_mac is not None and not port.known_to_router
+        if error.errno != errno.EADDRINUSE and (error.errno != errno.EADDRNOTAVAIL or needs_arp):
             sock.close()
             raise
     return sock
