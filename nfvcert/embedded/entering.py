@@ -1,7 +1,9 @@
 """Run a command with the rights of a user namespace: ``python entering.py new|PID COMMAND…``.
 
-`new` makes a user and a mount namespace, PID joins those of a process. The command runs as the same user
-as before, with all capabilities in the user namespace, and so does whatever it starts.
+`new` makes a user, a mount and a network namespace, PID joins those of a process. The command runs as the
+same user as before, with all capabilities in the user namespace, and so does whatever it starts. The network
+namespace is empty; without it a process that entered a lab's could not come back, since the machine's own is
+not the user namespace's to enter.
 
 This file is run by its path, in an interpreter of its own that has no threads, as the kernel demands of
 a process that changes its user namespace. So it imports nothing of nfvcert.
@@ -22,6 +24,7 @@ REFUSED = 77
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -31,7 +34,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def _make() -> None:
     user, group = os.geteuid(), os.getegid()
-    _checked(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS))
+    _checked(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWNET))
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
@@ -39,8 +42,8 @@ def _make() -> None:
 
 def _join(pid: int) -> None:
     here = Path.cwd()
-    handles = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in ("user", "mnt")]
-    for handle, kind in zip(handles, (_CLONE_NEWUSER, _CLONE_NEWNS), strict=True):
+    handles = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in ("user", "mnt", "net")]
+    for handle, kind in zip(handles, (_CLONE_NEWUSER, _CLONE_NEWNS, _CLONE_NEWNET), strict=True):
         _checked(_libc.setns(handle, kind))
     os.chdir(here)  # a mount namespace is entered at its root
 

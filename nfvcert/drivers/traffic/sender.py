@@ -41,8 +41,12 @@ def open_sender(interface: str) -> socket.socket:
     try:
         sock.bind((interface, 0))
         # On a veth, frames that wait in a queue of the device are still charged to this socket. With a
-        # small buffer we would blame ourselves (EAGAIN) for the device's queue.
-        sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _ENOUGH_FOR_ANY_DEVICE)
+        # small buffer we would blame ourselves (EAGAIN) for the device's queue. An ordinary user in a user
+        # namespace gets no more than net.core.wmem_max: what does not fit is told as unsent, never as lost.
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _ENOUGH_FOR_ANY_DEVICE)
+        except PermissionError:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ENOUGH_FOR_ANY_DEVICE)
         sock.setblocking(False)
     except OSError:
         sock.close()

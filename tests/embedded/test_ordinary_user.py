@@ -1,0 +1,74 @@
+"""An ordinary user has embedded labs in a user namespace: up, found by a second process, under traffic, down."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# The interpreter, its packages and the project may be where no ordinary user can look, and no such user may exist.
+# So all of it is mounted where anybody can, with a user added to the passwd file, in a mount namespace of the test.
+WORLD = """
+set -eu
+cd "$WORLD"
+mount --bind "$BASE" python; mount --bind "$SITE" site; mount --bind "$ROOT" project; mount --bind passwd /etc/passwd
+cd project
+exec setpriv --reuid=2000 --regid=2000 --clear-groups --bounding-set=-all --inh-caps=-all "$@"
+"""
+
+
+@pytest.fixture
+def world() -> Iterator[Path]:
+    """A folder that anybody may look into, with a home for the user."""
+    with tempfile.TemporaryDirectory(prefix="nfvcert-user-") as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        for name in ("python", "site", "project", "home", "run"):
+            (path / name).mkdir()
+        for name in ("home", "run"):
+            os.chown(path / name, 2000, 2000)
+        passwd = path / "passwd"
+        passwd.write_text(f"{Path('/etc/passwd').read_text()}tester:x:2000:2000::{path}/home:/bin/sh\n")
+        passwd.chmod(0o644)
+        yield path
+
+
+def nfvcert(world: Path, *arguments: str) -> str:
+    """Run a command as the user, in a process of its own; what it printed."""
+    python = world / "python/bin" / f"python3.{sys.version_info.minor}"
+    environment = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": f"{world}/home",
+        "XDG_RUNTIME_DIR": f"{world}/run",
+        "PYTHONPATH": f"{world}/site:{world}/project",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LD_LIBRARY_PATH": f"{world}/python/lib",
+        "WORLD": str(world),
+        "BASE": sys.base_prefix,
+        "SITE": str(Path(pytest.__file__).parents[1]),
+        "ROOT": str(ROOT),
+    }
+    command = ["unshare", "--mount", "sh", "-c", WORLD, "sh", str(python), "-m", "nfvcert.cli", *arguments]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def test_a_lab_of_an_ordinary_user(world: Path) -> None:
+    assert "lab opco-ru is up after" in nfvcert(world, "lab", "up", "opco-ru")
+    try:
+        assert "lab opco-ru was up" in nfvcert(world, "lab", "up", "opco-ru")
+        checked = nfvcert(world, "lab", "check", "opco-ru")
+        assert "leaf-1" in checked
+        assert "pps at 64 B" in checked
+    finally:
+        down = nfvcert(world, "lab", "down", "opco-ru")
+    assert "lab opco-ru is down" in down
+    assert not list((world / "run/nfvcert").glob("*.json")), "the anchor of the user namespace is still there"
