@@ -24,7 +24,7 @@ LAYERS = (
     ),
     ("access", {"access"}),
     ("run", {"recorder", "outcome", "open_stream", "provenance", "planning", "console", "certification"}),
-    ("front", {"plugin", "cli", ""}),
+    ("front", {"plugin", "cli", "suite", ""}),
 )
 PURE_LAYERS = {"words", "facts", "flow"}
 PURE_LIBRARIES = {"pydantic", "nfvcert", "MLRsearch", "pint"}
@@ -63,8 +63,8 @@ def imports_of(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             assert node.module is not None
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names if f"{node.module}.{alias.name}" in KNOWN}
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & KNOWN
+            found |= submodules if len(submodules) == len(node.names) else submodules | {node.module}
     return found
 
 
@@ -119,6 +119,12 @@ def test_public_names_exist_and_are_documented(module: str) -> None:
             doc = inspect.getdoc(thing)
             assert doc, f"nfvcert.{module}.{name} has no docstring"
             assert not doc.startswith(f"{name}("), f"nfvcert.{module}.{name}: the docstring is dataclass's own"
+
+
+def test_suites_use_public_names_only() -> None:
+    for path in (PACKAGE.parent / "suites").rglob("*.py"):
+        ours = {name for name in imports_of(path) if name.partition(".")[0] == "nfvcert"}
+        assert ours <= {"nfvcert.suite"}, path
 
 
 def test_the_plugin_alone_loads_only_pytest() -> None:

@@ -4,10 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nfvcert.lab import Lab
-from nfvcert.measure.throughput import Counts, Throughput, search
-from nfvcert.measure.trial import TrafficPath, Trials
-from nfvcert.testmodel import Parameters
+from nfvcert.suite import Counts, Lab, Parameters, Throughput, TrafficPath, Trials, search
 
 
 @pytest.fixture(scope="session")

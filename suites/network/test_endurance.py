@@ -2,9 +2,7 @@
 
 import pytest
 
-from nfvcert.measure.trial import TrafficPath, Trials
-from nfvcert.recorder import KpiRecorder, Progress
-from nfvcert.testmodel import Parameters
+from nfvcert.suite import KpiRecorder, Parameters, Progress, TrafficPath, Trials
 
 pytestmark = [
     pytest.mark.network,

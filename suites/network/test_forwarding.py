@@ -2,12 +2,7 @@
 
 import pytest
 
-from nfvcert.errors import InvalidMeasurement
-from nfvcert.lab import Lab
-from nfvcert.measure.trial import TrafficPath, Trials
-from nfvcert.protocols import Stream
-from nfvcert.recorder import KpiRecorder
-from nfvcert.testmodel import Parameters
+from nfvcert.suite import InvalidMeasurement, KpiRecorder, Lab, Parameters, Stream, TrafficPath, Trials
 
 pytestmark = [pytest.mark.network, pytest.mark.small]
 

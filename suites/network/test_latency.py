@@ -4,11 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nfvcert.errors import InvalidMeasurement
-from nfvcert.measure.throughput import Throughput
-from nfvcert.measure.trial import Trials
-from nfvcert.recorder import KpiRecorder
-from nfvcert.testmodel import Parameters
+from nfvcert.suite import InvalidMeasurement, KpiRecorder, Parameters, Throughput, Trials
 
 pytestmark = [
     pytest.mark.network,

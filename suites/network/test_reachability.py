@@ -5,9 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from nfvcert.lab import Lab
-from nfvcert.protocols import Shell
-from nfvcert.recorder import KpiRecorder
+from nfvcert.suite import KpiRecorder, Lab, Shell
 
 pytestmark = [pytest.mark.network, pytest.mark.small, pytest.mark.covers("rack-switch", "vswitch", "nic", "host-os")]
 

@@ -5,12 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nfvcert.errors import InvalidMeasurement
-from nfvcert.lab import Lab
-from nfvcert.measure.trial import TrafficPath, Trials
-from nfvcert.protocols import Shell
-from nfvcert.recorder import KpiRecorder
-from nfvcert.testmodel import Parameters
+from nfvcert.suite import InvalidMeasurement, KpiRecorder, Lab, Parameters, Shell, TrafficPath, Trials
 
 pytestmark = [
     pytest.mark.network,

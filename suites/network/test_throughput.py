@@ -4,10 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nfvcert.measure.throughput import Throughput
-from nfvcert.measure.trial import TrafficPath, Trials
-from nfvcert.recorder import KpiRecorder
-from nfvcert.testmodel import Parameters
+from nfvcert.suite import KpiRecorder, Parameters, Throughput, TrafficPath, Trials
 
 pytestmark = [
     pytest.mark.network,
