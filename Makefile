@@ -3,6 +3,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench lock setup clean
 
+# Tests that measure traffic: one after the other, so that none disturbs another. All others run two at a time.
+MEASURING = tests/drivers/traffic tests/embedded tests/suites tests/faults
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
 
@@ -14,7 +17,8 @@ test: ## check format, style and types, and run all tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -p no:nfvcert tests
+	.venv/bin/python -m pytest -p no:nfvcert -n 2 tests $(MEASURING:%=--ignore=%)
+	.venv/bin/python -m pytest -p no:nfvcert $(MEASURING)
 
 bench: setup ## measure what must be fast; writes benchmarks/results.json
 	.venv/bin/python -m benchmarks

@@ -77,7 +77,7 @@ def _main(where: str, command: list[str]) -> None:
     except OSError as error:
         sys.stderr.write(f"{error.strerror}\n")
         sys.exit(REFUSED)
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # the command line is this process's own
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def ensure_privileges(argv: Sequence[str]) -> None:
         raise _not_permitted(f"this machine lets no ordinary user make namespaces ({trial.stderr.strip()})")
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(head[0], [*head, *argv], os.environ | {_ENTERED: "1"})
+    os.execve(head[0], [*head, *argv], os.environ | {_ENTERED: "1"})  # ditto
 
 
 def require_privileges(lab: Lab | None = None) -> None:
@@ -82,15 +82,15 @@ def hold(root: Path) -> None:
     """
     if _ENTERED not in os.environ:
         return
-    with locked(root / "anchor"):
+    with locked(root / "_anchor"):
         anchor = _anchor(root)
         if anchor is None:
             sleep = shutil.which("sleep") or "/bin/sleep"
             devnull = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
             pid = os.posix_spawn(sleep, ["sleep", "infinity"], {}, file_actions=devnull, setsid=True)
             if anchor := Process.of(pid):
-                (root / "anchor.new").write_text(anchor.model_dump_json(), encoding="ascii")
-                (root / "anchor.new").replace(root / "anchor.json")
+                (root / "_anchor.new").write_text(anchor.model_dump_json(), encoding="ascii")
+                (root / "_anchor.new").replace(root / "_anchor.json")
         elif Path(f"/proc/{anchor.pid}/ns/user").stat() != Path("/proc/self/ns/user").stat():
             raise NotPermitted("another process has opened another user namespace meanwhile", hint="run this again")
 
@@ -99,12 +99,12 @@ def let_go(root: Path) -> None:
     """End the anchor where no lab is up any more."""
     if _ENTERED not in os.environ:
         return
-    with locked(root / "anchor"):
+    with locked(root / "_anchor"):
         if not lab_names(root) and (anchor := _anchor(root)):
             end(anchor)
             with suppress(ChildProcessError):
                 os.waitpid(anchor.pid, 0)
-            (root / "anchor.json").unlink()
+            (root / "_anchor.json").unlink()
 
 
 def _privileged() -> bool:
@@ -118,7 +118,7 @@ def _privileged() -> bool:
 
 def _anchor(root: Path) -> Process | None:
     try:
-        anchor = Process.model_validate_json((root / "anchor.json").read_bytes())
+        anchor = Process.model_validate_json((root / "_anchor.json").read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
     return anchor if anchor.alive else None

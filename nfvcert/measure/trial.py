@@ -7,6 +7,7 @@ generator could not send is never a loss of the device.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +18,9 @@ from nfvcert.protocols import Calibration, Stream, StreamResult, TrafficGenerato
 
 __all__ = ["TrafficPath", "Trials"]
 
-ATTEMPTS = 4
+ATTEMPTS = 6
+PAUSES_S = (0.0, 0.25, 0.5, 1.0, 2.0)
+"""Before each further attempt: what disturbed the generator may need a moment to pass."""
 CEILING_MARGIN = 0.95
 """Share of the generator's ceiling up to which its loss counts are believed."""
 
@@ -111,7 +114,9 @@ class Trials:
         for stream in streams:
             self._check_ceiling(stream.frame_bytes, stream.rate_fps)
         reasons: list[str] = []
-        for _ in range(attempts):
+        for attempt in range(attempts):
+            if attempt:
+                time.sleep(PAUSES_S[min(attempt, len(PAUSES_S)) - 1])
             results = self._generator.run(streams, during=during)
             for result in results:
                 self._on_result(_facts(result))
