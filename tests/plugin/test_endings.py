@@ -104,7 +104,7 @@ def test_a_full_disk_ends_the_run_and_is_told(project: Project) -> None:
 def test_a_hung_test_is_a_doubt_and_not_a_fault_of_the_release(project: Project) -> None:
     project.suite("""
     import time
-    @pytest.mark.timeout(1)
+    @pytest.mark.timeout(1, func_only=True)
     def test_hangs(kpi): time.sleep(30)
     """)
     run = project.run("--override-ini=timeout=0")
