@@ -241,16 +241,17 @@ def _ended(text: str) -> str:
 
 def readable(value: float, unit: str) -> str:
     """A value with its unit as people write it: 14880 pps → 14.88 kpps, 0.0005 s → 500 µs, 0.05 → 5 %."""
-    if unit == "s":
-        for factor, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")):
+    if unit in {"s", "J/bit", "J/B"}:
+        for factor, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p")):
             if abs(value) >= factor:
-                return f"{value / factor:.4g} {name}"
-        return "0 s"
+                return f"{value / factor:.4g} {prefix}{unit}"
+        return f"0 {unit}"
     if unit == "ratio":
         return f"{value * 100:.4g} %"
-    if unit == "count":
+    if unit in {"count", "score"}:
         return f"{value:.6g}"
-    if unit in {"pps", "bit/s", "B/s"}:
+    # A few thousand bytes are an exact figure, such as a frame's; an image's are not.
+    if unit in {"pps", "flows", "flows/s", "bit/s", "B/s", "IOPS"} or (unit == "B" and abs(value) >= 1e6):
         for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
             if abs(value) >= factor:
                 return f"{value / factor:.4g} {prefix}{unit}"

@@ -9,6 +9,7 @@ import functools
 import math
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from itertools import product
 from typing import Any, Literal
 
@@ -22,15 +23,62 @@ __all__ = ["UNITS", "BoundProblem", "convert", "criteria"]
 UNITS: Mapping[str, str] = {
     "pps": "frame / second",
     "frames": "frame",
+    "flows": "flow",
+    "flows/s": "flow / second",
     "s": "second",
-    "ratio": "dimensionless",
-    "count": "dimensionless",
+    "ratio": "ratio",
+    "count": "count",
+    "score": "score",
     "B": "byte",
+    "B/s": "byte / second",
     "bit/s": "bit / second",
+    "IOPS": "operation / second",
+    "W": "watt",
+    "W/core": "watt / core",
+    "J/bit": "joule / bit",
+    "J/B": "joule / byte",
+    "vCPU/core": "vCPU / core",
 }
 """Unit of a KPI → what it is to pint."""
-_COUNTED = {"frames", "count"}
+_COUNTED = {"frames", "flows", "count", "score"}
 """Units in which a bare number is unmistakable."""
+_DEFINITIONS = """
+pico- = 1e-12 = p-
+nano- = 1e-9 = n-
+micro- = 1e-6 = µ- = u-
+milli- = 1e-3 = m-
+kilo- = 1e3 = k-
+mega- = 1e6 = M-
+giga- = 1e9 = G-
+tera- = 1e12 = T-
+kibi- = 1024 = Ki-
+mebi- = 1048576 = Mi-
+gibi- = 1073741824 = Gi-
+second = [time] = s
+minute = 60 second = min
+hour = 60 minute = h
+watt = [power] = W
+joule = watt * second = J
+bit = [information]
+byte = 8 bit = B
+bps = bit / second
+ratio = [ratio]
+percent = 0.01 ratio
+ppm = 1e-6 ratio
+count = [count]
+score = [score]
+frame = [frame]
+pps = frame / second = fps
+flow = [flow]
+operation = [operation]
+IOPS = operation / second
+core = [core]
+vCPU = [vcpu]
+"""
+"""All units that can be written, and no others: what is counted has a dimension of its own, so that a share is no
+count, and operations per second are no bit rate."""
+_NEVER_IN_FRACTIONS = {*_COUNTED, "pps", "flows/s", "B", "B/s", "bit/s", "IOPS"}
+"""Units of which nobody means a thousandth."""
 
 
 class BoundProblem(ValueError):
@@ -45,11 +93,7 @@ class BoundProblem(ValueError):
 
 @functools.cache
 def _registry() -> pint.UnitRegistry[Any]:
-    registry: pint.UnitRegistry[Any] = pint.UnitRegistry(cache_folder=None)
-    registry.define("frame = [frame]")
-    registry.define("pps = frame / second = fps")
-    registry.define("frames = frame")
-    return registry
+    return pint.UnitRegistry(_DEFINITIONS.splitlines())
 
 
 def convert(text: str | float, unit: str) -> float:
@@ -83,12 +127,20 @@ def _parse(text: str, unit: str) -> float:
     if match[2] is None:
         return convert(float(match[1]), unit)
     try:
-        found = _registry().Unit(match[2].replace("%", "percent"))
-        return float(_registry().Quantity(float(match[1]), found).to(UNITS[unit]).magnitude)
+        size = float(_registry().Quantity(1, match[2].replace("%", "percent")).to(UNITS[unit]).magnitude)
     except pint.UndefinedUnitError as error:
         raise ValueError(f"{text!r} has an unknown unit") from error
     except (pint.PintError, ValueError, TypeError, SyntaxError) as error:
         raise ValueError(f"{text!r} is no quantity in {unit_example(unit)}") from error
+    if _mistyped(unit, size):
+        raise ValueError(f"{text!r} cannot be meant: m is milli, M is mega")
+    # In decimal, since 5 * 1e-6 is less than 5e-6 in binary, and a measured 5 µs has to meet a bound of 5 µs.
+    return float(Decimal(match[1]) * Decimal(str(size)))
+
+
+def _mistyped(unit: str, size: float) -> bool:
+    """Whether a written unit has the prefix of the wrong case: `at_least: 1 mpps` would let every device pass."""
+    return size > 3600 if unit == "s" else unit in _NEVER_IN_FRACTIONS and size < 0.1
 
 
 def criteria(

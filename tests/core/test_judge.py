@@ -222,6 +222,17 @@ def test_the_worst_verdict_is_no_better_than_any(outcomes: list[Verdict]) -> Non
         (0.05, "ratio", "5 %"),
         (3, "count", "3"),
         (9000, "B", "9000 B"),
+        (4.7e9, "B", "4.7 GB"),
+        (15e9, "B/s", "15 GB/s"),
+        (1500, "IOPS", "1.5 kIOPS"),
+        (1e9, "flows", "1 Gflows"),
+        (100_000, "flows/s", "100 kflows/s"),
+        (1234.5, "score", "1234.5"),
+        (350, "W", "350 W"),
+        (12.5, "W/core", "12.5 W/core"),
+        (5e-10, "J/bit", "500 pJ/bit"),
+        (2e-8, "J/B", "20 nJ/B"),
+        (1, "vCPU/core", "1 vCPU/core"),
     ],
 )
 def test_values_read_as_people_write_them(value: float, unit: str, text: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nfvcert.judge import readable
 from nfvcert.measure.kpi import Kpi
 from nfvcert.testmodel import TestModel
 from nfvcert.units import UNITS, BoundProblem, convert, criteria
@@ -48,6 +49,21 @@ def model(*rules: Mapping[str, object]) -> TestModel:
         ("500 µs", "s", 500e-6),
         ("20 ms", "s", 0.02),
         ("9000 B", "B", 9000),
+        ("5 GB", "B", 5e9),
+        ("1.5 KiB", "B", 1536),
+        ("15 GB/s", "B/s", 15e9),
+        ("8 Mbit/s", "B/s", 1e6),
+        ("40 Gbps", "bit/s", 40e9),
+        ("1.5 kIOPS", "IOPS", 1500),
+        ("500 kflows", "flows", 500_000),
+        ("100 kflows/s", "flows/s", 100_000),
+        (1200, "score", 1200),
+        ("350 W", "W", 350),
+        ("12.5 W/core", "W/core", 12.5),
+        ("500 pJ/bit", "J/bit", 500e-12),
+        ("3 W/Gbps", "J/bit", 3e-9),
+        ("20 nJ/B", "J/B", 20e-9),
+        ("1 vCPU/core", "vCPU/core", 1),
         ("100 frames", "frames", 100),
         (0, "count", 0),
         (3, "frames", 3),
@@ -72,12 +88,39 @@ def test_quantities(text: str | float, unit: str, value: float) -> None:
         ("__import__('os')", "s", "is no quantity"),
         ("9**9**9 s", "s", "is no quantity"),
         ("1e99 Yms", "s", "unknown unit|is no quantity|not finite"),
+        ("99 %", "count", "no quantity in count"),
+        ("64 B", "count", "no quantity in count"),
+        ("8 bit", "ratio", "no quantity in %"),
+        ("3 radian", "ratio", "unknown unit"),
+        ("1500 Hz", "IOPS", "unknown unit"),
+        ("1500 flows/s", "IOPS", "no quantity in IOPS"),
+        ("1 kpps", "bit/s", "no quantity in bit/s"),
+        ("5 %", "score", "no quantity in score"),
+        (1500, "IOPS", "has no unit"),
+        ("6000 KB/s", "B/s", "unknown unit"),
+        ("1 W", "J/bit", "no quantity in J/bit"),
+        ("1 mpps", "pps", "m is milli, M is mega"),
+        ("100 mbit/s", "bit/s", "m is milli, M is mega"),
+        ("5 Ms", "s", "m is milli, M is mega"),
         (float("nan"), "count", "not finite"),
     ],
 )
 def test_what_is_no_quantity_is_a_sentence(text: str | float, unit: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         convert(text, unit)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"), [("5 us", "s", 5e-6), ("100 ppm", "ratio", 1e-4), ("57 %", "ratio", 0.57)]
+)
+def test_a_bound_is_the_very_number_that_was_written(text: str, unit: str, value: float) -> None:
+    assert convert(text, unit) == value  # a measurement that touches the bound meets it
+
+
+@pytest.mark.parametrize("unit", sorted(UNITS))
+def test_every_unit_reads_back_what_it_prints(unit: str) -> None:
+    for value in (0.0, 0.25, 3.0, 64.0, 1500.0, 2.5e9):
+        assert convert(readable(value, unit), unit) == pytest.approx(value)
 
 
 @given(text=st.text(max_size=30), unit=st.sampled_from(sorted(UNITS)))
