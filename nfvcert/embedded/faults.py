@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -28,7 +28,7 @@ from nfvcert.embedded.cabling import device_mtu, fabric_interface
 from nfvcert.embedded.faultmarks import mark, unmark
 from nfvcert.embedded.nftables import nft, remove_table
 from nfvcert.embedded.pop import EmbeddedLab
-from nfvcert.embedded.rundir import locked, read_state, write_state
+from nfvcert.embedded.rundir import Process, end, locked, read_state, write_state
 from nfvcert.embedded.sites import Sites, opened
 from nfvcert.embedded.wiring import Site, cable, explained
 from nfvcert.errors import LabError
@@ -312,8 +312,8 @@ class Leak(Fault):
         host, tenants = self._shared_switches(sites)[0]
         site, mtu = sites.hosts[host], device_mtu(sites.lab)
         cable(site, _PATCH[0], site, _PATCH[1], a_mtu=mtu, b_mtu=mtu)
-        for end, tenant in zip(_PATCH, tenants, strict=False):
-            site.attach(bridges.bridge_name(sites.lab, tenant), end)
+        for plug, tenant in zip(_PATCH, tenants, strict=False):
+            site.attach(bridges.bridge_name(sites.lab, tenant), plug)
 
     def clear(self, sites: Sites) -> None:
         """Cut the cable, or set the routers' rules anew."""
@@ -531,11 +531,12 @@ def _end_sshd(sites: Sites, host: str) -> None:
     recorded = state.daemons.get(f"sshd {host}") if state else None
     if recorded is None or not recorded.alive:
         return
-    daemon = psutil.Process(recorded.pid)
-    processes = [*daemon.children(recursive=True), daemon]
-    for process in processes:
-        process.kill()
-    psutil.wait_procs(processes, timeout=5)
+    # One session may end while another one is looked at, and psutil then raises.
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(recorded.pid).children(recursive=True):
+            if process := Process.of(child.pid):
+                end(process)
+    end(recorded)
 
 
 def _start_sshd(sites: Sites, host: str, *, key: Path | None) -> None:

@@ -7,6 +7,10 @@ bond; as both ends have the same primary, they agree on the link to use whatever
 
 from __future__ import annotations
 
+import ctypes
+import os
+import socket
+import stat
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -28,7 +32,13 @@ SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 FIRST_VLAN = 101
 START_TIMEOUT_S = 30.0
 PRIORITY = -15
-"""The sockets that the daemon receives from hold some 250 frames: it must not wait for the processor."""
+"""What arrives while the daemon waits for the processor fills its sockets, and is lost when they are full."""
+RECEIVE_BUFFER_BYTES = 2 << 20
+"""The kernel doubles it: some 5,000 small frames, about 1 s at the rate of the wire; by default it is some 250."""
+
+_SYS_PIDFD_GETFD = 438
+_SO_RCVBUFFORCE = 33
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def vlan_of(lab: Lab, tenant: str) -> int:
@@ -52,7 +62,39 @@ def build(sites: Sites) -> dict[str, Process]:
         with ExitStack() as stack:  # it waits for all of them, even if one fails
             for switch in switches:
                 stack.callback(step(switch).finish)
-    return {role: process for switch in switches for role, process in switch.daemons().items()}
+    daemons = {role: process for switch in switches for role, process in switch.daemons().items()}
+    for role, process in daemons.items():
+        if role.startswith("ovs-vswitchd"):
+            _widen_receive_buffers(process.pid)
+    return daemons
+
+
+def _widen_receive_buffers(pid: int) -> None:
+    """Let a switch's packet sockets hold RECEIVE_BUFFER_BYTES while it waits for the processor.
+
+    It has no setting for that, and the default is one for the whole machine. So its sockets are set from
+    here, by handles that the kernel duplicates (pidfd_getfd(2)). Where that is not allowed they stay as they are.
+    """
+    process = os.pidfd_open(pid)
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208  # names, not paths
+            handle = _libc.syscall(_SYS_PIDFD_GETFD, process, int(name), 0)
+            if handle >= 0:
+                _widen(handle)
+    except OSError:
+        return
+    finally:
+        os.close(process)
+
+
+def _widen(handle: int) -> None:
+    """Set the buffer of a packet socket, and close the handle of whatever it is."""
+    if not stat.S_ISSOCK(os.fstat(handle).st_mode):
+        os.close(handle)
+        return
+    with socket.socket(fileno=handle) as found:
+        if found.family == socket.AF_PACKET:
+            found.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
 
 
 @dataclass(frozen=True)

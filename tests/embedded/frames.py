@@ -97,7 +97,7 @@ def run(
     destination: str = "",
     during: Callable[[], None] | None = None,
     listen: Sequence[str] = (),
-    settle_s: float = 0.15,
+    settle_s: float = 0.06,
 ) -> Run:
     """Send numbered frames from one port to another; listen at that and at all other ports (or ``listen``)."""
     ports = dict(lab.ports) | {port.name: port for port in lab.loop}
