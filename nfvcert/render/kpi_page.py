@@ -26,8 +26,8 @@ python -m nfvcert.render.kpi_page > docs/kpis.md
 ```
 
 - **Bounds are not here.** A bound is a decision of the group and is written in a test model, with its own source.
-  For many of these KPIs no public threshold exists, and those that do are examples or indicative by their authors'
-  own words: take yours from a baseline of your labs.
+  Many of these KPIs have no public threshold, and of the public ones many are examples or indicative by their
+  authors' own words: take yours from a baseline of your labs.
 - **Not every KPI is measured by a suite yet.** A test model may require any of them; one that was not measured is
   NOT_RUN, and its stream is not accepted.
 - **Unit** is that of the record. In a test model bounds are written as people write them: `0.60 Mpps`, `5 %` for a
