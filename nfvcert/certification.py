@@ -32,7 +32,7 @@ from nfvcert.errors import (
 from nfvcert.judge import Decision, Finding, TestResult, Verdict
 from nfvcert.open_stream import OpenStream
 from nfvcert.outcome import Phases
-from nfvcert.planning import DOMAINS, Inputs, collected, make_plans, stream_of
+from nfvcert.planning import DOMAINS, Inputs, collected, left_uncollected, make_plans, stream_of
 from nfvcert.provenance import run_facts
 from nfvcert.record import Event, Record, RunFinished, RunStarted, StreamPlan, StreamPlanned, TestFinished, Trouble
 from nfvcert.recorder import KpiRecorder
@@ -128,6 +128,9 @@ class Certification:
             for plan in self._plans.values():
                 self._keep(StreamPlanned(plan=plan))
                 self._console.planned(plan, chosen)
+            if why := left_uncollected(self._config):
+                self._trouble("suites", f"the suites were collected in part: {why}", "usage")
+                self._console.warn(f"{why}: nothing of this run can be ACCEPTED")
         except StorageError as error:
             raise pytest.UsageError(str(error)) from error
 

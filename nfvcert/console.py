@@ -44,6 +44,10 @@ class Console:
         if by_hand:
             self._line(f"{plan.stream}: {by_hand} planned tests are deselected: it cannot be ACCEPTED", "yellow")
 
+    def warn(self, sentence: str) -> None:
+        """Something that people should know before they wait for the end."""
+        self._line(sentence, "yellow")
+
     def finished(self, plan: StreamPlan, result: TestResult) -> None:
         """After a test: its verdict, and what is left."""
         done = self._done.setdefault(plan.stream, set())

@@ -19,8 +19,10 @@ from nfvcert.testmodel import TestModel
 from nfvcert.testmodel_files import find_model, model_files, problem_in, read_kpis, read_model
 from nfvcert.units import criteria
 
-__all__ = ["Inputs", "collected", "make_plans", "stream_of"]
+__all__ = ["Inputs", "collected", "left_uncollected", "make_plans", "stream_of"]
 
+COLLECTION_SETTINGS = ("testpaths", "python_", "norecursedirs", "collect_")
+"""Beginnings of pytest's settings that decide what is collected."""
 DOMAINS = frozenset({"compute", "storage", "network", "vim", "vnf"})
 
 
@@ -62,6 +64,11 @@ def _read_labs(config: pytest.Config) -> dict[str, tuple[Lab, Path]]:
         lab = files.read_lab(named, directories)
         if lab.lab in labs:
             raise UsageError(f"--lab={named}: lab {lab.lab} is named twice (by {labs[lab.lab][1]} and {path})")
+        if lab.environment == "production":
+            # Suites take links away and load the network; no test can yet say that it does neither.
+            raise problem_in(
+                path, ("environment",), found="production", expected="lab or staging: suites disturb a network"
+            )
         labs[lab.lab] = lab, path
     return labs
 
@@ -136,6 +143,28 @@ def _plan(inputs: Inputs, stream: str, domain: str, tests: Sequence[CollectedTes
         planned=planned,
         left_out=left_out,
     )
+
+
+def left_uncollected(config: pytest.Config) -> str:
+    """Why the suites were not collected whole, in words; empty when they were.
+
+    The plan is made of what was collected, so a test that was never collected could not be missed: with node
+    ids, every criterion may be met by fewer tests than the suite has.
+    """
+    options = config.option
+    for name in ("ignore", "ignore_glob"):
+        if getattr(options, name, None):
+            return f"--{name.replace('_', '-')} leaves files out"
+    changed = [each for each in getattr(options, "override_ini", None) or () if each.startswith(COLLECTION_SETTINGS)]
+    if changed:
+        return f"--override-ini={changed[0]} changes what is collected"
+    here = config.invocation_params.dir
+    asked = [here / argument for argument in config.args]
+    for suites in config.getini("testpaths") or ["."]:
+        whole = (config.rootpath / suites).resolve()
+        if not any(whole.is_relative_to(path.resolve()) for path in asked):
+            return f"only {' '.join(config.args)} was collected, not all of {suites}"
+    return ""
 
 
 def stream_of(item: pytest.Item) -> str | None:

@@ -103,7 +103,8 @@ def convert(text: str | float, unit: str) -> float:
     """
     if isinstance(text, int | float):
         if unit not in _COUNTED and text != 0:
-            raise ValueError(f"{text:g} has no unit; write it with one, such as {text:g} {unit_example(unit)}")
+            # Not the number itself with a unit: a guess that is copied would be a bound nobody meant.
+            raise ValueError(f"{text:g} has no unit; write it with one, as in 10 {unit_example(unit)}")
         value = float(text)
     else:
         value = _parse(text, unit)

@@ -50,6 +50,7 @@ pytestmark = [pytest.mark.network, pytest.mark.measures("network.test.speed")]
 INI = """
 [pytest]
 addopts = --strict-markers -p no:cacheprovider
+testpaths = suites
 console_output_style = classic
 """
 
@@ -107,7 +108,7 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start pytest on the suite."""
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "suites", *arguments],
+            [sys.executable, "-m", "pytest", *arguments],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -128,6 +128,15 @@ def test_a_marker_that_is_misused(project: Project, marker: str, argument: str) 
     assert f"{marker}(" in refused(project)
 
 
+def test_a_production_network_is_never_certified(project: Project) -> None:
+    path = project.folder / "lab_inventory/opco-ru.yaml"
+    path.write_text(path.read_text().replace("environment: lab", "environment: production"))
+    project.suite(PASSES)
+    said = refused(project)
+    assert "opco-ru.yaml:4: environment: found production" in said
+    assert "suites disturb a network" in said
+
+
 def test_malformed_yaml(project: Project) -> None:
     project.write("lab_inventory/opco-ru.yaml", "lab: [opco-ru\nowner: }{")
     project.suite(PASSES)

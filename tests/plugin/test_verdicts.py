@@ -159,6 +159,27 @@ def test_a_test_deselected_by_hand_is_missed(project: Project) -> None:
     assert "1 planned tests are deselected" in run.output
 
 
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        ["suites/test_it.py::test_a"],
+        ["suites/test_it.py"],
+        ["suites", "--ignore=suites/test_more.py"],
+        ["--override-ini=python_files=test_it.py"],
+    ],
+)
+def test_a_suite_that_is_collected_in_part_is_never_accepted(project: Project, narrowed: list[str]) -> None:
+    project.suite("def test_a(kpi): kpi.measure('network.test.speed', 200.0)")
+    project.write("suites/test_more.py", (project.folder / "suites/test_it.py").read_text().replace("test_a", "test_b"))
+    assert project.run().stream.judgement.decision == "ACCEPTED"
+    run = project.run(*narrowed)
+    assert run.verdicts == {"test_a": "PASS"}
+    assert all(found.verdict == "PASS" for found in run.stream.judgement.criteria)
+    assert run.stream.judgement.decision == "INCONCLUSIVE"
+    assert run.status == 10
+    assert "nothing of this run can be ACCEPTED" in run.output
+
+
 def test_a_required_kpi_that_no_test_measures_is_missed(project: Project) -> None:
     project.write(
         "testmodels/network.yaml",
