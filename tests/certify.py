@@ -20,6 +20,7 @@ QUICK: Mapping[str, object] = {
     "frame_bytes": [64],
     "trial_seconds": 0.5,
     "duration_sum_seconds": 1.0,
+    "search_width": 0.05,
     "loss_curve": [0.6, 0.2],
     "latency_seconds": 0.5,
     "burst_seconds": 0.3,
@@ -76,7 +77,7 @@ def _reduced(where: Mapping[str, object]) -> dict[str, object]:
 def command(lab: str, model: Path, reports: Path, *more: str) -> list[str]:
     """The command line that certifies a lab."""
     asked = ["-m", "network", f"--lab={lab}", f"--test-model={model}", f"--reports={reports}"]
-    return [sys.executable, "-m", "pytest", *asked, "-p", "no:cacheprovider", *more]
+    return [sys.executable, "-m", "pytest", *asked, "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *more]
 
 
 def certify(lab: str, model: Path, reports: Path) -> Certified:

@@ -49,7 +49,7 @@ pytestmark = [pytest.mark.network, pytest.mark.measures("network.test.speed")]
 """
 INI = """
 [pytest]
-addopts = --strict-markers -p no:cacheprovider
+addopts = --strict-markers -p no:cacheprovider -p no:hypothesispytest
 testpaths = suites
 console_output_style = classic
 """
