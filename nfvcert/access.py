@@ -21,7 +21,7 @@ from nfvcert.protocols import Completed, LabAccess, Shell, TrafficGenerator
 if TYPE_CHECKING:
     from nfvcert.embedded import EmbeddedLab, EmbeddedPort
 
-__all__ = ["fingerprint", "open_lab"]
+__all__ = ["fingerprint", "open_lab", "take_down"]
 
 OnCompleted = Callable[[Completed], None]
 
@@ -40,9 +40,19 @@ FACTS = {
 MARK = "=nfvcert="
 
 
-def open_lab(lab: Lab, *, on_completed: OnCompleted) -> LabAccess:
-    """The ways into a lab; brings an embedded one up. Raises LabError."""
-    return EmbeddedAccess(lab, on_completed) if lab.provider == "embedded" else ExistingAccess(lab, on_completed)
+def open_lab(lab: Lab, *, on_completed: OnCompleted, owner: int | None = None) -> LabAccess:
+    """The ways into a lab; brings an embedded one up, for the process ``owner`` (None: this one). Raises LabError."""
+    if lab.provider == "embedded":
+        return EmbeddedAccess(lab, on_completed, os.getpid() if owner is None else owner)
+    return ExistingAccess(lab, on_completed)
+
+
+def take_down(lab: Lab) -> None:
+    """Undo what `open_lab` made: an embedded lab is no more. Raises LabError."""
+    if lab.provider == "embedded":
+        from nfvcert import embedded
+
+        embedded.down(lab.lab)
 
 
 def fingerprint(access: LabAccess) -> dict[str, dict[str, str]]:
@@ -70,6 +80,7 @@ class _Access(ABC):
 
     def __init__(self, lab: Lab, on_completed: OnCompleted) -> None:
         self.lab = lab
+        self.created = False
         self._on_completed = on_completed
         self._shells: dict[str, Shell] = {}
         self._generator: TrafficGenerator | None = None
@@ -111,19 +122,14 @@ class _Access(ABC):
 
 
 class EmbeddedAccess(_Access):
-    """An embedded lab. One that was up before stays up; one that this run brought up goes down with it."""
+    """An embedded lab; it is brought up if it is not up already."""
 
-    def __init__(self, lab: Lab, on_completed: OnCompleted) -> None:
+    def __init__(self, lab: Lab, on_completed: OnCompleted, owner: int) -> None:
         super().__init__(lab, on_completed)
         from nfvcert import embedded
 
-        self.embedded: EmbeddedLab = embedded.up(lab, owner=os.getpid())
-
-    def close(self) -> None:
-        """See LabAccess."""
-        super().close()
-        if self.embedded.created:
-            self.embedded.down()
+        self.embedded: EmbeddedLab = embedded.up(lab, owner=owner)
+        self.created = self.embedded.created
 
     def _open_shell(self, host: str) -> Shell:
         from nfvcert.drivers.ssh import SshShell

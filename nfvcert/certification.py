@@ -1,11 +1,12 @@
-"""A certification that goes on inside a pytest run: plan, open labs, gather verdicts, write the record.
+"""A certification inside a pytest run: read, plan, let the tests run, write the record.
 
-It is registered as a plugin object only when ``--lab`` is given, and holds all state of the run.
-Verdicts come from `outcome` and `judge`; here they are only put on disk and told.
+It is registered as a plugin object only when the command line names something to certify. What happens around
+each test is in `attempts`, who runs when is in `one_by_one` (pytest's own loop) or `controller` (workers).
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -17,51 +18,46 @@ from typing import Any
 
 import pytest
 
-from nfvcert.archive import JUNIT, RECORD, REPORT, Archive, Evidence, read_record
-from nfvcert.console import Console, shown
-from nfvcert.errors import (
-    Blame,
-    CriterionFailed,
-    FileError,
-    LabError,
-    NfvcertError,
-    StorageError,
-    SuiteError,
-    UsageError,
-)
-from nfvcert.judge import Decision, Finding, TestResult, Verdict
-from nfvcert.open_stream import OpenStream
-from nfvcert.outcome import Phases
-from nfvcert.planning import DOMAINS, Inputs, collected, left_uncollected, make_plans, stream_of
-from nfvcert.provenance import run_facts
-from nfvcert.record import Event, Record, RunFinished, RunStarted, StreamPlan, StreamPlanned, TestFinished, Trouble
-from nfvcert.recorder import KpiRecorder
+from nfvcert.archive import JUNIT, PLAN, PLAN_PAGE, RECORD, REPORT, Archive, find_run, read_events, read_record
+from nfvcert.attempts import Attempts
+from nfvcert.collected import DOMAINS, stream_of
+from nfvcert.console import shown
+from nfvcert.controller import Controller
+from nfvcert.errors import FileError, LabError, NfvcertError, StorageError, UsageError
+from nfvcert.holding import Holdings
+from nfvcert.judge import Decision
+from nfvcert.one_by_one import OneByOne
+from nfvcert.planning import Inputs, left_uncollected, make_plans
+from nfvcert.provenance import resumption_facts, run_facts, suites_digest
+from nfvcert.record import Event, Record, RunFinished, RunStarted, StreamPlan, StreamPlanned
+from nfvcert.resume import Resumed
+from nfvcert.run import EXIT_INCONCLUSIVE, Run
+from nfvcert.streams import RunPlan, in_order, plan_run
 
 __all__ = ["Certification"]
 
-EXIT_INCONCLUSIVE = 10
-"""Exit status of a run that neither accepts nor rejects; 0 accepted, 1 rejected, 2-5 are pytest's own."""
-PHASES: pytest.StashKey[Phases] = pytest.StashKey()
-RECORDER: pytest.StashKey[KpiRecorder] = pytest.StashKey()
-
 
 class Certification:
-    """The plugin object of a run with ``--lab``."""
+    """The plugin object of a run that certifies."""
 
-    def __init__(self, config: pytest.Config, inputs: Inputs, reports: Path, archive: Archive | None) -> None:
+    def __init__(
+        self, config: pytest.Config, inputs: Inputs, reports: Path, archive: Archive | None, resumed: Resumed | None
+    ) -> None:
         self._config = config
         self._inputs = inputs
         self._reports = reports
         self._archive = archive
-        """None: nothing will run (--collect-only)."""
-        self._console = Console(config)
+        """None: nothing will run (--collect-only, --plan)."""
+        self._workers = _take_over_workers(config)
+        self._resumed = resumed
+        self._run = Run(config, archive) if archive else None
+        self.attempts = Attempts(self._run, owner=os.getpid()) if self._run else None
+        self._holdings: Holdings | None = None
         self._plans: dict[str, StreamPlan] = {}
-        self._broken: dict[str, LabError] = {}
-        self._open: OpenStream | None = None
-        self._evidence: Evidence | None = None
+        self._plan: RunPlan | None = None
+        self._suites = ""
+        """Digest over the files of the planned tests."""
         self._refused = False
-        self._interrupted = False
-        self._storage: NfvcertError | None = None
         self._record: Record | None = None
         self._old_sigterm: Any = None
 
@@ -70,16 +66,20 @@ class Certification:
         """Read what the command line names and make the run's folder. Raises pytest.UsageError."""
         reports = Path(config.rootpath, config.getoption("reports") or config.getini("nfvcert_reports"))
         try:
-            _refuse_parallel(config)
+            _refuse_distribution(config)
             inputs = Inputs.read(config)
-            archive = None
-            if not config.option.collectonly:
+            archive = resumed = None
+            if not (config.option.collectonly or config.getoption("plan")):
                 _ensure_privileges(config, inputs)
-                archive = Archive.create(reports, "+".join(inputs.labs))
+                if named := config.getoption("resume"):
+                    archive = Archive.open_again(find_run(named, reports))
+                    resumed = Resumed.of(archive)
+                else:
+                    archive = Archive.create(reports, inputs.title)
                 _write_beside(config, archive.folder)
         except NfvcertError as error:
             raise pytest.UsageError(str(error)) from error
-        return cls(config, inputs, reports, archive)
+        return cls(config, inputs, reports, archive, resumed)
 
     # ── collection: what is there, and what the models want of it ──
 
@@ -87,7 +87,7 @@ class Certification:
         """One test per stream, and per frame size of the model where a test asks for ``frame_bytes``."""
         if "stream" not in metafunc.fixturenames:
             return
-        metafunc.parametrize("stream", list(self._inputs.labs), indirect=True, scope="session")
+        metafunc.parametrize("stream", list(self._inputs.streams), indirect=True, scope="session")
         if "frame_bytes" in metafunc.fixturenames:
             sizes = self._inputs.frame_sizes({marker.name for marker in metafunc.definition.iter_markers()} & DOMAINS)
             metafunc.parametrize("frame_bytes", sizes, ids=[f"{size}B" for size in sizes])
@@ -104,35 +104,101 @@ class Certification:
         self._refused = True  # pytest calls pytest_collection_finish even when this hook raises
         try:
             self._plans = make_plans(self._inputs, before, {item.nodeid for item in items}, self._reports)
+            planned = {test.test for plan in self._plans.values() for test in plan.planned}
+            self._suites = suites_digest(
+                {item.path for item in before if item.nodeid in planned}, self._config.rootpath
+            )
+            if self._resumed and self._plans:
+                self._resumed.check(self._plans, self._suites)
+            self._consent()
         except NfvcertError as error:
             raise pytest.UsageError(str(error)) from error
         self._refused = False
-        planned = {test.test for plan in self._plans.values() for test in plan.planned}
-        unwanted = [item for item in items if stream_of(item) and item.nodeid not in planned]
+        self._select(items)
+
+    def _select(self, items: list[pytest.Item]) -> None:
+        """Leave what the plans want and, of a run that is resumed, has no result; in the plans' order."""
+        planned = [test for plan in in_order(self._plans.values()) for test in plan.planned]
+        order = {test.test: number for number, test in enumerate(planned)}
+        done = self._resumed.done if self._resumed else frozenset[str]()
+        wanted = [item for item in items if not stream_of(item) or (item.nodeid in order and item.nodeid not in done)]
+        unwanted = [item for item in items if stream_of(item) and item.nodeid not in order]
+        items[:] = sorted(wanted, key=lambda item: order.get(item.nodeid, -1))
         if unwanted:
-            items[:] = [item for item in items if not stream_of(item) or item.nodeid in planned]
             self._config.hook.pytest_deselected(items=unwanted)
+
+    def _consent(self) -> None:
+        """A test that destroys needs the consent of who owns the lab and of who starts the run."""
+        for plan in self._plans.values():
+            destroying = [test.test for test in plan.planned if test.destructive]
+            if destroying and not plan.lab.destructive:
+                raise UsageError(
+                    f"{destroying[0]} is destructive, and lab {plan.lab.lab} does not allow that",
+                    hint=f"whoever owns the lab allows it in {plan.inventory}: destructive: true",
+                )
+            if destroying and not self._config.getoption("allow_destructive"):
+                raise UsageError(
+                    f"{destroying[0]} is destructive, and this command does not allow that",
+                    hint="allow it with --allow-destructive, or leave the test out with -k or -m",
+                )
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The plan goes to disk and to the screen before the first test."""
-        if self._archive is None or session.testsfailed or self._refused:
+        if self._config.option.collectonly or session.testsfailed or self._refused:
             return
         if not self._plans:
             raise pytest.UsageError("no test for a lab was selected: name a domain, such as -m network")
         chosen = {item.nodeid for item in session.items}
-        self._console.take_over()
+        without = {test.test for plan in self._plans.values() for test in plan.planned} - chosen
         try:
-            self._keep(
-                RunStarted(facts=run_facts(self._archive.run, self._config, {item.path for item in session.items}))
-            )
-            for plan in self._plans.values():
-                self._keep(StreamPlanned(plan=plan))
-                self._console.planned(plan, chosen)
+            now = datetime.now(UTC)
+            self._plan = plan_run(list(self._plans.values()), max(1, self._workers), now=now, without=without)
+        except ValueError as error:
+            raise pytest.UsageError(f"the run cannot be planned: {error}") from error
+        if self._run is not None:
+            self._begin(session, self._run, self._plan, chosen)
+
+    def _begin(self, session: pytest.Session, run: Run, plan: RunPlan, chosen: set[str]) -> None:
+        run.plans.update(self._plans)
+        run.console.take_over()
+        try:
+            if self._resumed:
+                for event in read_events(run.archive.folder):
+                    run.console.take(event)
+                resumption = resumption_facts(self._config)
+                run.keep(resumption)
+                run.console.take(resumption)
+                self._resumed.show(run.console, chosen)
+            else:
+                facts = run_facts(run.archive.run, self._config, self._suites, self._workers)
+                events: list[Event] = [RunStarted(facts=facts)]
+                for stream in self._plans.values():
+                    left_out = tuple(test.test for test in stream.planned if test.test not in chosen)
+                    events.append(StreamPlanned(plan=stream, deselected=left_out))
+                for event in events:
+                    run.keep(event)
+                    run.console.take(event)
+            run.console.planned(plan, self._plans, chosen, self._resumed.done if self._resumed else frozenset())
+            self._keep_plan(run, plan)
             if why := left_uncollected(self._config):
-                self._trouble("suites", f"the suites were collected in part: {why}", "usage")
-                self._console.warn(f"{why}: nothing of this run can be ACCEPTED")
-        except StorageError as error:
+                run.trouble("suites", f"the suites were collected in part: {why}", "usage")
+                run.console.warn(f"{why}: nothing of this run can be ACCEPTED")
+            labs = [stream.lab for stream in self._plans.values()]
+            self._holdings = Holdings(run.archive.run, lambda event: run.keep(event, durable=False), labs)
+        except NfvcertError as error:
             raise pytest.UsageError(str(error)) from error
+        if not self._workers:
+            assert self.attempts is not None
+            serial = OneByOne(session, run, self.attempts, self._holdings)
+            self._config.pluginmanager.register(serial, "nfvcert-one-by-one")
+
+    def _keep_plan(self, run: Run, plan: RunPlan) -> None:
+        from nfvcert.render.plan_page import html
+
+        run.archive.write(PLAN, plan.model_dump_json(indent=1).encode())
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        page = html(plan, list(self._plans.values()), run=run.archive.run, started=started)
+        run.archive.write(PLAN_PAGE, page.encode())
 
     # ── the run ──
 
@@ -142,119 +208,18 @@ class Certification:
         if threading.current_thread() is threading.main_thread():
             self._old_sigterm = signal.signal(signal.SIGTERM, _interrupt)
 
-    def open(self, name: str) -> OpenStream:
-        """Open a stream for its first test. Raises LabError, after which the stream is broken."""
-        assert self._archive is not None
-        opened = OpenStream(self._plans[name], self._keep, self._console.progress)
-        opened.evidence = self._archive.evidence(f"{name}-preflight")
-        try:
-            opened.open()
-        except BaseException:
-            opened.close()
-            raise
-        opened.evidence = self._evidence
-        self._open = opened
-        return opened
-
-    def recorder(self, item: pytest.Item, opened: OpenStream) -> KpiRecorder:
-        """The KPI recorder of a test, one for all who ask during it."""
-        if RECORDER not in item.stash:
-            assert self._evidence is not None
-            measures = collected(item).measures
-            item.stash[RECORDER] = KpiRecorder(opened.plan, item.nodeid, measures, self._keep, self._evidence)
-        return item.stash[RECORDER]
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Around a whole test: where its evidence goes; its result on disk before the next begins."""
-        name = stream_of(item)
-        if name is None or self._archive is None:
-            return (yield)
-        started = datetime.now(UTC)
-        item.stash[PHASES] = Phases(item.path)
-        self._evidence = self._archive.evidence(item.nodeid)
-        if self._open is not None:
-            self._open.evidence = self._evidence
-        try:
-            result = yield
-        except (KeyboardInterrupt, pytest.exit.Exception) as stopped:
-            self._interrupted = True
-            item.stash[PHASES].stopped(f"{item.nodeid}: stopped in mid-test by {_by_whom(stopped)}")
-            self._finished(item, name, started)
-            raise
-        self._finished(item, name, started)
-        if self._storage is not None:
-            pytest.exit(f"nothing more can be kept: {self._storage.sentence}", returncode=EXIT_INCONCLUSIVE)
-        return result
-
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """After the lab broke, the stream's other tests are not run into the same wall."""
-        broken = self._broken.get(stream_of(item) or "")
-        if broken is not None:
-            pytest.skip(f"the lab is broken: {broken.sentence}")
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """The test's own assertions come first, then the verdicts on what it measured."""
-        result: Any = yield
-        if stream_of(item):
-            recorder = item.stash.get(RECORDER, None)
-            if recorder is not None:
-                recorder.settle()
-            elif declared := collected(item).measures:
-                raise SuiteError(f"{item.nodeid} declares to measure {', '.join(declared)} and never asked for kpi")
-        return result
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-        """Remembers each phase, and shows an error of ours as its sentence."""
-        report: Any = yield
-        if PHASES in item.stash:
-            error = call.excinfo.value if call.excinfo else None
-            item.stash[PHASES].take(report, error)
-            if isinstance(error, NfvcertError | CriterionFailed):
-                report.longrepr = str(error)
-        return report
-
-    def _finished(self, item: pytest.Item, name: str, started: datetime) -> None:
-        phases = item.stash[PHASES]
-        verdict, sentence, blame = phases.outcome()
-        if phases.lab_error:
-            self._broken.setdefault(name, phases.lab_error)
-        self._storage = self._storage or phases.storage_error
-        result = TestResult(
-            test=item.nodeid,
-            title=collected(item).title,
-            verdict=verdict,
-            sentence=sentence,
-            blame=blame,
-            started=started.isoformat(timespec="milliseconds"),
-            seconds=round((datetime.now(UTC) - started).total_seconds(), 3),
-            evidence=str(self._evidence.path) if self._evidence and not self._evidence.is_empty else None,
-        )
-        self._keep_result(TestFinished(stream=name, result=result))
-        self._console.finished(self._plans[name], result)
-
-    def _keep_result(self, event: TestFinished) -> None:
-        """On a full disk the space set aside is given back: for this result, the record and the report."""
-        assert self._archive is not None
-        if self._storage is None:
-            try:
-                self._keep(event)
-            except StorageError as error:
-                self._storage = error
-            else:
-                return
-        self._archive.free_reserve()
-        try:
-            self._keep(event)
-        except StorageError as error:
-            self._storage = error
-
-    def _keep(self, event: Event) -> None:
-        assert self._archive is not None
-        self._archive.append(event)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """With -n, tests run in workers; without, in pytest's own loop. With --plan, none does."""
+        if self._config.getoption("plan"):
+            return True
+        if not self._workers or self._run is None or session.testsfailed or self._config.option.collectonly:
+            return None
+        assert self._holdings is not None
+        assert self.attempts is not None
+        controller = Controller(session, self._run, self.attempts, self._holdings, self._workers)
+        controller.run()
+        return True
 
     # ── the end ──
 
@@ -263,27 +228,37 @@ class Certification:
         """Record, report and exit status, from what is on disk."""
         if self._old_sigterm is not None:
             signal.signal(signal.SIGTERM, self._old_sigterm)
-        if self._archive is None:
+        run, archive = self._run, self._archive
+        if run is None or archive is None:
             return
-        if not self._archive.has_events:
-            self._archive.discard()
-            self._archive = None
+        if not archive.has_events:
+            archive.discard()
+            self._archive = self._run = None
             return
-        self._archive.free_reserve()
+        run.console.close()
+        archive.free_reserve()
         try:
-            self._finish(self._archive)
+            self._close_labs(run)
+            self._finish(run, archive)
         except (StorageError, FileError) as error:
-            self._storage = error
+            run.storage = error
         finally:
-            self._archive.close()
-        session.exitstatus = self._exit_status(int(session.exitstatus))
+            archive.close()
+        session.exitstatus = self._exit_status(run, int(session.exitstatus))
 
-    def _finish(self, archive: Archive) -> None:
-        if self._storage is not None:
-            self._trouble("results", self._storage.sentence, "storage")
-        if self._interrupted:
-            self._trouble("run", "the run was stopped before its end", "usage")
-        archive.append(RunFinished(at=datetime.now(UTC).isoformat(timespec="seconds"), interrupted=self._interrupted))
+    def _close_labs(self, run: Run) -> None:
+        if self._holdings is not None:
+            try:
+                self._holdings.close()
+            except LabError as error:
+                run.trouble("lab", error.sentence, error.blame)
+
+    def _finish(self, run: Run, archive: Archive) -> None:
+        if run.storage is not None:
+            run.trouble("results", run.storage.sentence, "storage")
+        if run.interrupted:
+            run.trouble("run", "the run was stopped before its end", "usage")
+        run.keep(RunFinished(at=datetime.now(UTC).isoformat(timespec="seconds"), interrupted=run.interrupted))
         self._record = read_record(archive.folder)
         archive.write(RECORD, self._record.canonical())
         from nfvcert.render.acceptance import html
@@ -291,14 +266,11 @@ class Certification:
         archive.write(REPORT, html(self._record).encode())
         archive.point_latest()
 
-    def _trouble(self, subject: str, sentence: str, blame: Blame) -> None:
-        finding = Finding(verdict=Verdict.INCONCLUSIVE, subject=subject, sentence=sentence, blame=blame)
-        self._keep(Trouble(finding=finding))
-
-    def _exit_status(self, of_pytest: int) -> int:
-        """0 accepted, 1 rejected, 10 neither; pytest's own for what is not about a verdict."""
-        if self._storage is not None or self._record is None:
+    def _exit_status(self, run: Run, of_pytest: int) -> int:
+        if run.storage is not None or self._record is None:
             return EXIT_INCONCLUSIVE
+        if of_pytest == pytest.ExitCode.NO_TESTS_COLLECTED and self._resumed:
+            of_pytest = int(pytest.ExitCode.OK)  # nothing was missing
         if of_pytest not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, EXIT_INCONCLUSIVE}:
             return of_pytest
         decisions = {stream.judgement.decision for stream in self._record.streams}
@@ -309,8 +281,10 @@ class Certification:
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The last words: the decision, the worst findings, where the report is."""
-        if self._archive is None:
+        """The last words: the decision, the worst findings, where the report is; with --plan, the plan."""
+        if self._plan is not None and self._config.getoption("plan"):
+            self._show_plan(terminalreporter, self._plan)
+        if self._run is None or self._archive is None:
             return
         terminalreporter.section("certification")
         if self._record is not None:
@@ -318,17 +292,37 @@ class Certification:
 
             writer = terminalreporter._tw  # noqa: SLF001 - pytest offers its width and colour nowhere else
             terminalreporter.write_line(summary(self._record, width=writer.fullwidth, colour=writer.hasmarkup))
-        if self._storage is not None:
-            terminalreporter.write_line(f"INCONCLUSIVE: {self._storage}", red=True)
+        if self._run.storage is not None:
+            terminalreporter.write_line(f"INCONCLUSIVE: {self._run.storage}", red=True)
         report = self._archive.folder / REPORT
         if report.exists():
             terminalreporter.write_line(f"acceptance report: {shown(report)}", bold=True)
         else:
             terminalreporter.write_line(f"what could be kept: {shown(self._archive.folder)}", bold=True)
 
+    def _show_plan(self, terminalreporter: pytest.TerminalReporter, plan: RunPlan) -> None:
+        from nfvcert.render.plan_page import html, text
+
+        plans = list(self._plans.values())
+        target = self._config.getoption("plan")
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        if target in {"-", "text"}:
+            terminalreporter.section("plan")
+            width = terminalreporter._tw.fullwidth  # noqa: SLF001 - as below
+            terminalreporter.write_line(text(plan, plans, width, started=started))
+            return
+        path = Path(target)
+        page = plan.model_dump_json(indent=1) if path.suffix == ".json" else html(plan, plans, run="", started=started)
+        try:
+            path.write_text(page, encoding="utf-8")
+        except OSError as error:
+            terminalreporter.write_line(f"the plan cannot be written to {path}: {error.strerror}", red=True)
+        else:
+            terminalreporter.write_line(f"plan: {shown(path)}", bold=True)
+
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Our line a test says more than a letter; -v brings pytest's own back too."""
-        if self._archive is None or self._config.option.verbose > 0:
+        if self._run is None or self._config.option.verbose > 0:
             return None
         if report.when != "call" and report.passed:
             return "", "", ""
@@ -336,14 +330,26 @@ class Certification:
         return category, "", ""
 
 
-def _refuse_parallel(config: pytest.Config) -> None:
-    if getattr(config.option, "numprocesses", None) or getattr(config.option, "dist", "no") != "no":
-        raise UsageError("one run certifies one lab after the other: leave out -n and --dist of pytest-xdist")
+def _refuse_distribution(config: pytest.Config) -> None:
+    """pytest-xdist's -n is ours here; its ways to distribute are not: labs decide what runs side by side."""
+    option = config.option
+    if getattr(option, "dist", "no") not in {"no", "load"} or set(getattr(option, "tx", None) or ()) - {"popen"}:
+        raise UsageError("the labs decide what runs side by side: leave out --dist and --tx, -n says how many at most")
+
+
+def _take_over_workers(config: pytest.Config) -> int:
+    """How many workers -n asks for; pytest-xdist, whose option it is, starts none."""
+    workers = getattr(config.option, "numprocesses", None) or 0
+    if workers:
+        config.option.dist, config.option.tx, config.option.numprocesses = "no", [], None
+        if getattr(config.option, "usepdb", False):
+            raise pytest.UsageError("--pdb needs the terminal for itself: leave out -n")
+    return int(workers)
 
 
 def _ensure_privileges(config: pytest.Config, inputs: Inputs) -> None:
     """An embedded lab makes namespaces; an ordinary user may do so in a user namespace, by a restart within it."""
-    if any(lab.provider == "embedded" for lab, _ in inputs.labs.values()):
+    if any(stream.lab.provider == "embedded" for stream in inputs.streams.values()):
         from nfvcert import embedded
 
         embedded.ensure_privileges([sys.executable, "-m", "pytest", *map(str, config.invocation_params.args)])
@@ -368,7 +374,3 @@ def _write_beside(config: pytest.Config, folder: Path) -> None:
 def _interrupt(signum: int, frame: types.FrameType | None) -> None:
     del frame
     raise KeyboardInterrupt(f"signal {signal.Signals(signum).name}")
-
-
-def _by_whom(stopped: BaseException) -> str:
-    return str(stopped) or "Ctrl-C"

@@ -12,6 +12,7 @@
     │   ├── NotPermitted        this user may not do what the lab needs
     │   └── InvalidMeasurement  one measurement cannot be trusted; the lab goes on
     ├── SuiteError              a suite misuses nfvcert (a KPI in no catalogue)     blame: suite
+    │   └── Hung                a test did not end within its time limit
     └── StorageError            results cannot be written; nothing more may run     blame: storage
 
 Only a criterion or an assertion on the system under test may FAIL a release
@@ -31,6 +32,7 @@ __all__ = [
     "CriterionFailed",
     "FileError",
     "HostKeyMismatch",
+    "Hung",
     "InvalidMeasurement",
     "LabError",
     "MissingPackage",
@@ -157,6 +159,10 @@ class SuiteError(NfvcertError):
     """A suite uses nfvcert wrongly: an undeclared KPI, a value that is no number."""
 
     blame = "suite"
+
+
+class Hung(SuiteError):
+    """A test did not end within its time limit and was broken off; that says nothing about the release."""
 
 
 class StorageError(NfvcertError):

@@ -2,7 +2,8 @@
 
     read_document   bytes → plain data with lines        (`nfvcert.document`)
     build, load     plain data → any pydantic model      (mistakes in words: `nfvcert.mistakes`)
-    find_lab, read_lab   the inventories
+    find_lab, read_lab   the inventories             (campaigns and releases: `nfvcert.campaign_files`)
+    find_named      a file by its name or path
     schemas         JSON Schemas for editors
 
 A file that is wrong is a FileError with file, line, key, what was found and what was expected.
@@ -18,20 +19,25 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from nfvcert.campaign import Campaign
 from nfvcert.document import Document, Plain, read_document
 from nfvcert.errors import FileError, UsageError
 from nfvcert.lab import Lab
 from nfvcert.mistakes import did_you_mean, file_error
 from nfvcert.parts import KeyPath
+from nfvcert.release import ReleaseUnit
 
 __all__ = [
     "Document",
     "Plain",
     "build",
+    "check_name",
     "digest",
     "find_lab",
+    "find_named",
     "lab_files",
     "load",
+    "named_files",
     "read_document",
     "read_lab",
     "schema_text",
@@ -40,7 +46,11 @@ __all__ = [
 
 Model = TypeVar("Model")
 
-SCHEMAS: Mapping[str, tuple[str, type[Any]]] = {"lab": ("Lab inventory of nfvcert", Lab)}
+SCHEMAS: Mapping[str, tuple[str, type[Any]]] = {
+    "campaign": ("Campaign of nfvcert", Campaign),
+    "lab": ("Lab inventory of nfvcert", Lab),
+    "release": ("Release unit of nfvcert", ReleaseUnit),
+}
 """Name → title and model of each kind of file that has a published JSON Schema."""
 
 
@@ -75,8 +85,8 @@ def digest(path: Path) -> str:
         raise FileError(path, problem=f"cannot be read: {error.strerror}") from error
 
 
-def lab_files(directories: Sequence[Path]) -> dict[str, Path]:
-    """Name → inventory of each lab in some directories; the first directory that has a name wins."""
+def named_files(directories: Sequence[Path]) -> dict[str, Path]:
+    """Name → file of each YAML file in some directories; the first directory that has a name wins."""
     found: dict[str, Path] = {}
     for directory in directories:
         for path in sorted(directory.glob("*.yaml")):
@@ -84,23 +94,33 @@ def lab_files(directories: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
-def find_lab(name_or_path: str, directories: Sequence[Path]) -> Path:
-    """The inventory of a lab: a name in one of the directories, or a path.
+def find_named(kind: str, name_or_path: str, directories: Sequence[Path]) -> Path:
+    """The file of a lab, a release unit…: a name in one of the directories, or a path. ``kind`` is for people.
 
-    Raises: UsageError naming near-misses and every lab there is.
+    Raises: UsageError naming near-misses and every name there is.
     """
-    labs = lab_files(directories)
-    if name_or_path in labs:
-        return labs[name_or_path]
+    named = named_files(directories)
+    if name_or_path in named:
+        return named[name_or_path]
     path = Path(name_or_path)
     if _is_file(path):
         return path
     shown = repr(name_or_path[:60])
     if path.name != name_or_path or path.suffix in (".yaml", ".yml"):
         raise UsageError(f"{shown}: there is no such file", hint=did_you_mean(path.name, _beside(path)))
-    near = did_you_mean(name_or_path, labs)
-    known = f"labs: {', '.join(sorted(labs)) or 'none'} (in {', '.join(map(str, directories)) or 'no directory'})"
-    raise UsageError(f"no lab is named {shown}", hint="\n  ".join(filter(None, [near, known])))
+    near = did_you_mean(name_or_path, named)
+    known = f"{kind}s: {', '.join(sorted(named)) or 'none'} (in {', '.join(map(str, directories)) or 'no directory'})"
+    raise UsageError(f"no {kind} is named {shown}", hint="\n  ".join(filter(None, [near, known])))
+
+
+def lab_files(directories: Sequence[Path]) -> dict[str, Path]:
+    """Name → inventory of each lab in some directories, as `named_files`."""
+    return named_files(directories)
+
+
+def find_lab(name_or_path: str, directories: Sequence[Path]) -> Path:
+    """The inventory of a lab: a name in one of the directories, or a path. Raises as `find_named`."""
+    return find_named("lab", name_or_path, directories)
 
 
 def _is_file(path: Path) -> bool:
@@ -125,16 +145,23 @@ def read_lab(name_or_path: str | Path, directories: Sequence[Path] = ()) -> Lab:
     path = find_lab(str(name_or_path), directories)
     document = read_document(path)
     lab = build(Lab, document)
-    if lab.lab != path.stem:
-        # Results are filed under the lab's name: two files of one name would mix their histories.
-        raise FileError(
-            path,
-            line=document.line(("lab",)),
-            key="lab",
-            found=document.said(("lab",)),
-            expected=f"{path.stem}, as the file is named",
-        )
+    check_name(document, "lab")
     return lab
+
+
+def check_name(document: Document, key: str) -> None:
+    """Refuse a document whose name at a key is not that of its file.
+
+    Results are filed under names: two files of one name would mix their histories. Raises: FileError.
+    """
+    if document.at((key,)) != document.path.stem:
+        raise FileError(
+            document.path,
+            line=document.line((key,)),
+            key=key,
+            found=document.said((key,)),
+            expected=f"{document.path.stem}, as the file is named",
+        )
 
 
 def schemas() -> dict[str, dict[str, Any]]:

@@ -76,6 +76,10 @@ class TestResult(Part):
     seconds: float = 0.0
     evidence: str | None = None
     """Path of its evidence, relative to the run's folder."""
+    worker: str = ""
+    """The process that ran it; empty: pytest's own."""
+    broke_off: bool = False
+    """It did not get to its end: stopped, hung, or killed with its worker. A resumed run begins it anew."""
     details: dict[str, Any] = {}
 
 

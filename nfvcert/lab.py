@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -227,6 +227,8 @@ class Cloud(Part):
     """An entry of clouds.yaml."""
 
     name: Text
+    quota: dict[Name, Annotated[int, Field(ge=1)]] = {}
+    """What tests may use of it together: `vcpus: 64`, `instances: 20`."""
 
 
 class Lab(Part):
@@ -253,6 +255,8 @@ class Lab(Part):
     cloud: Cloud | None = None
     shares: tuple[Name, ...] = ()
     """Resources that several labs have in common."""
+    leases: Text | None = None
+    """Where its leases are kept: a URL like redis://host:6379, without a password; default: files of this machine."""
 
     @model_validator(mode="after")
     def _cross_checks(self) -> Lab:

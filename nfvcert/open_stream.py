@@ -18,24 +18,31 @@ __all__ = ["OpenStream"]
 class OpenStream:
     """The way from a planned stream to its lab. ``evidence`` is where commands and trials are told of now."""
 
-    def __init__(self, plan: StreamPlan, append: Callable[[Event], None], progress: Progress) -> None:
+    def __init__(self, plan: StreamPlan, append: Callable[[Event], None], progress: Progress, owner: int) -> None:
         self.plan = plan
         self.progress = progress
+        self._owner = owner
+        self._made_lab = False
         self.evidence: Evidence | None = None
         self._append = append
         self._access: LabAccess | None = None
         self._trials: Trials | None = None
 
-    def open(self) -> None:
-        """Bring the lab up, take its fingerprint, self-test its generator. Raises LabError."""
-        self._access = open_lab(self.plan.lab, on_completed=self._completed)
-        self._append(LabFingerprinted(stream=self.plan.stream, fingerprint=fingerprint(self._access)))
-        if self.plan.lab.traffic is not None:
-            self._trials = self._calibrated(self._access)
+    @property
+    def made_lab(self) -> bool:
+        """Whether `open` made the lab, also when it failed later on."""
+        return self._made_lab
+
+    def open(self, *, first: bool) -> None:
+        """Bring the lab up; for the first time in a run, take its fingerprint. Raises LabError."""
+        self._access = open_lab(self.plan.lab, on_completed=self._completed, owner=self._owner)
+        self._made_lab = self._access.created
+        if first:
+            self._append(LabFingerprinted(stream=self.plan.stream, fingerprint=fingerprint(self._access)))
 
     def close(self) -> None:
-        """Close what was opened; an embedded lab that this run brought up goes down."""
-        access, self._access = self._access, None
+        """Close connections and generator. The lab stays up: others may use it."""
+        access, self._access, self._trials = self._access, None, None
         if access is not None:
             access.close()
 
@@ -47,9 +54,14 @@ class OpenStream:
 
     @property
     def trials(self) -> Trials:
-        """Valid trials on the calibrated generator. Raises LabError where the lab has none."""
+        """Valid trials on the generator, which is self-tested for the first of them.
+
+        Raises LabError where the lab has none, or one that fails.
+        """
         if self._trials is None:
-            raise LabError(f"lab {self.plan.lab.lab} declares no traffic generator", what="traffic")
+            if self._access is None:
+                raise LabError(f"lab {self.plan.lab.lab} is closed", what="traffic")
+            self._trials = self._calibrated(self._access)
         return self._trials
 
     def _calibrated(self, access: LabAccess) -> Trials:

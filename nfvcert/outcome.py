@@ -11,7 +11,7 @@ from types import TracebackType
 
 import pytest
 
-from nfvcert.errors import Blame, CriterionFailed, LabError, NfvcertError, StorageError
+from nfvcert.errors import Blame, CriterionFailed, Hung, LabError, NfvcertError, StorageError
 from nfvcert.judge import Verdict
 
 __all__ = ["Phases"]
@@ -28,11 +28,18 @@ class Phases:
         self._around: Outcome | None = None
         self.error: BaseException | None = None
         """The first error of any phase."""
+        self.broke_off = False
+        """The test did not get to its end: it was stopped, it hung, or the lab broke."""
+        self._left_unclean = ""
 
     def take(self, report: pytest.TestReport, error: BaseException | None) -> None:
         """Remember a phase; the first trouble in set-up or teardown counts."""
         if error is not None and self.error is None and not report.skipped:
             self.error = error
+        if isinstance(error, Hung) or (isinstance(error, LabError) and error.ends_stream):
+            self.broke_off = True
+        if isinstance(error, Hung) and report.when == "teardown":
+            self._left_unclean = f"{error.sentence}, in its teardown: what it had changed may still be so"
         if report.when == "call":
             self._call = self._of_call(report, error)
         elif not report.passed and self._around is None:
@@ -41,6 +48,7 @@ class Phases:
     def stopped(self, why: str) -> None:
         """The run ended in the middle of this test."""
         self._call = Verdict.INCONCLUSIVE, why, None
+        self.broke_off = True
 
     def outcome(self) -> Outcome:
         """(verdict, sentence, blame) of the whole test. A test whose call was never seen did not run."""
@@ -88,9 +96,11 @@ class Phases:
         )
 
     @property
-    def lab_error(self) -> LabError | None:
-        """The lab's error after which the stream cannot go on, if there was one."""
-        return self.error if isinstance(self.error, LabError) and self.error.ends_stream else None
+    def wall(self) -> str:
+        """Why the stream cannot go on: the lab broke, or is not as the tests found it. Empty when it can."""
+        if isinstance(self.error, LabError) and self.error.ends_stream:
+            return self.error.sentence
+        return self._left_unclean
 
     @property
     def storage_error(self) -> StorageError | None:

@@ -26,6 +26,7 @@ __all__ = [
     "SecretReference",
     "Subnet",
     "Text",
+    "bits_per_second",
 ]
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -93,7 +94,7 @@ def _mac(value: str) -> str:
 _RATE = re.compile(r"(\d+(?:\.\d+)?) ?([kMG]?)(?:bit/s|bps)", re.ASCII)
 
 
-def _bits_per_second(value: object) -> object:
+def bits_per_second(value: object) -> object:
     """`10 Mbit/s` → 1e7. Speeds are so plain that no unit library is loaded for them."""
     if isinstance(value, str):
         match = _RATE.fullmatch(value.strip())
@@ -125,7 +126,7 @@ SecretReference = Annotated[
 Mac = Annotated[str, AfterValidator(_mac), _string("02:00:00:00:00:01", pattern="^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$")]
 BitsPerSecond = Annotated[
     float,
-    BeforeValidator(_bits_per_second),
+    BeforeValidator(bits_per_second),
     Field(gt=0, le=1e12),
     WithJsonSchema(
         {

@@ -2,40 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from nfvcert import files
-from nfvcert.archive import expected_seconds
+from nfvcert.archive import Durations
+from nfvcert.campaign import Campaign, stream_name
+from nfvcert.campaign_files import check_names, read_campaign, read_release
+from nfvcert.collected import collected, stream_of
 from nfvcert.errors import UsageError
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi
 from nfvcert.record import StreamPlan
-from nfvcert.streams import CollectedTest, plan_tests
+from nfvcert.release import ReleaseUnit
+from nfvcert.streams import CannotGive, CollectedTest, plan_tests
 from nfvcert.testmodel import TestModel
 from nfvcert.testmodel_files import find_model, model_files, problem_in, read_kpis, read_model
 from nfvcert.units import criteria
 
-__all__ = ["Inputs", "collected", "left_uncollected", "make_plans", "stream_of"]
+__all__ = ["Inputs", "StreamInput", "left_uncollected", "make_plans"]
 
 COLLECTION_SETTINGS = ("testpaths", "python_", "norecursedirs", "collect_")
 """Beginnings of pytest's settings that decide what is collected."""
-DOMAINS = frozenset({"compute", "storage", "network", "vim", "vnf"})
+
+
+@dataclass(frozen=True)
+class StreamInput:
+    """What the command line, or a campaign, says of a stream."""
+
+    name: str
+    lab: Lab
+    inventory: Path
+    unit: ReleaseUnit | None = None
+    unit_file: Path | None = None
+    model: str | None = None
+    """The test model that judges; None: the one of the tests' domain."""
+    priority: int = 0
+    deadline: datetime | None = None
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Inputs:
     """The files that the command line names, read."""
 
-    labs: Mapping[str, tuple[Lab, Path]]
-    """Stream → its lab and inventory."""
+    streams: Mapping[str, StreamInput]
     models: Mapping[str, tuple[TestModel, Path]]
-    """Domain → its test model."""
+    """Name of a test model's file → the model."""
     kpis: Mapping[str, Kpi]
-    model_was_named: bool
+    title: str
+    """The readable part of the run's name."""
 
     @classmethod
     def read(cls, config: pytest.Config) -> Inputs:
@@ -43,45 +64,133 @@ class Inputs:
         folder = Path(config.rootpath, config.getini("nfvcert_testmodels"))
         kpis = read_kpis(folder)
         named = config.getoption("test_model")
+        campaign_file = config.getoption("campaign")
+        if campaign_file:
+            campaign, streams = _of_campaign(config, Path(campaign_file), folder)
+            title = campaign.campaign
+        else:
+            streams = _of_command_line(config)
+            title = "+".join(stream.name for stream in streams)
+        wanted = {stream.model for stream in streams if stream.model}
         paths = [find_model(named, folder)] if named else model_files(folder)
-        return cls(_read_labs(config), _read_models(paths, kpis), kpis, bool(named))
+        models = {path.stem: (read_model(path, kpis), path) for path in paths}
+        for name in wanted - models.keys():
+            models[name] = read_model(found := find_model(name, folder), kpis), found
+        if any(stream.model is None for stream in streams):
+            _one_model_a_domain(models.values())
+        return cls({stream.name: stream for stream in streams}, models, kpis, title)
 
     def frame_sizes(self, domains: set[str]) -> list[int]:
         """Frame sizes in bytes that the models of some domains test with, growing."""
         return sorted(
-            {size for domain in domains & set(self.models) for size in self._model(domain).parameters.frame_bytes}
+            {
+                size
+                for model, _ in self.models.values()
+                if model.domain in domains
+                for size in model.parameters.frame_bytes
+            }
         )
 
-    def _model(self, domain: str) -> TestModel:
-        return self.models[domain][0]
+    def model_of(self, stream: StreamInput, domains: Iterable[str]) -> tuple[TestModel, Path] | None:
+        """The test model that judges a stream, given the domains of the selected tests; None when none of them has one.
+
+        Raises UsageError when there are several.
+        """
+        if stream.model is not None:
+            model, path = self.models[stream.model]
+            return (model, path) if model.domain in domains else None
+        judged = sorted((model.domain, model, path) for model, path in self.models.values() if model.domain in domains)
+        if len(judged) > 1:
+            raise UsageError(
+                f"the selected tests are of several domains ({', '.join(domain for domain, _, _ in judged)}), "
+                "each with its own test model",
+                hint="select one domain, such as -m network",
+            )
+        return judged[0][1:] if judged else None
 
 
-def _read_labs(config: pytest.Config) -> dict[str, tuple[Lab, Path]]:
-    directories = [config.rootpath / path for path in config.getini("nfvcert_inventory")]
+def _of_command_line(config: pytest.Config) -> list[StreamInput]:
+    """Each lab with each release unit."""
+    directories = _inventories(config)
     labs: dict[str, tuple[Lab, Path]] = {}
     for named in config.getoption("lab"):
         path = files.find_lab(named, directories)
         lab = files.read_lab(named, directories)
         if lab.lab in labs:
             raise UsageError(f"--lab={named}: lab {lab.lab} is named twice (by {labs[lab.lab][1]} and {path})")
-        if lab.environment == "production":
-            # Suites take links away and load the network; no test can yet say that it does neither.
-            raise problem_in(
-                path, ("environment",), found="production", expected="lab or staging: suites disturb a network"
-            )
         labs[lab.lab] = lab, path
-    return labs
+    units: dict[str, tuple[ReleaseUnit, Path]] = {}
+    for named in config.getoption("release"):
+        unit, path = read_release(named, _releases(config))
+        if unit.unit in units:
+            raise UsageError(
+                f"--release={named}: unit {unit.unit} is named twice (by {units[unit.unit][1]} and {path})"
+            )
+        units[unit.unit] = unit, path
+    if not labs:
+        raise UsageError("a release unit is certified in a lab: name it with --lab=NAME")
+    streams = [StreamInput(lab.lab, lab, path) for lab, path in labs.values()]
+    if units:
+        streams = [
+            replace(stream, name=stream_name(unit.unit, stream.name), unit=unit, unit_file=path)
+            for stream in streams
+            for unit, path in units.values()
+        ]
+    return [_no_production(stream) for stream in streams]
 
 
-def _read_models(paths: Sequence[Path], kpis: Mapping[str, Kpi]) -> dict[str, tuple[TestModel, Path]]:
-    models: dict[str, tuple[TestModel, Path]] = {}
-    for path in paths:
-        model = read_model(path, kpis)
-        if model.domain in models:
-            other = models[model.domain][1].name
-            raise problem_in(path, ("domain",), found=repr(model.domain), expected=f"another than {other} has")
-        models[model.domain] = model, path
-    return models
+def _of_campaign(config: pytest.Config, path: Path, models: Path) -> tuple[Campaign, list[StreamInput]]:
+    if config.getoption("lab") or config.getoption("release"):
+        raise UsageError("--campaign names the labs and release units itself: leave out --lab and --release")
+    campaign = read_campaign(path)
+    directories, releases = _inventories(config), _releases(config)
+    known = {"units": files.named_files(releases), "labs": files.lab_files(directories)}
+    check_names(path, campaign, **known, models=[found.stem for found in model_files(models)])
+    labs = {name: files.read_lab(name, directories) for name in {stream.lab for stream in campaign.streams}}
+    units = {name: read_release(name, releases) for name in {stream.unit for stream in campaign.streams if stream.unit}}
+    return campaign, [
+        _no_production(
+            StreamInput(
+                name=stream.name,
+                lab=labs[stream.lab],
+                inventory=files.find_lab(stream.lab, directories),
+                unit=units[stream.unit][0] if stream.unit else None,
+                unit_file=units[stream.unit][1] if stream.unit else None,
+                model=stream.model,
+                priority=stream.priority,
+                deadline=stream.deadline,
+                after=stream.after,
+            )
+        )
+        for stream in campaign.streams
+    ]
+
+
+def _inventories(config: pytest.Config) -> list[Path]:
+    return [config.rootpath / path for path in config.getini("nfvcert_inventory")]
+
+
+def _releases(config: pytest.Config) -> list[Path]:
+    return [config.rootpath / path for path in config.getini("nfvcert_releases")]
+
+
+def _no_production(stream: StreamInput) -> StreamInput:
+    if stream.lab.environment == "production":
+        # Suites take links away and load the network; no test can yet say that it does neither.
+        raise problem_in(
+            stream.inventory, ("environment",), found="production", expected="lab or staging: suites disturb a network"
+        )
+    return stream
+
+
+def _one_model_a_domain(models: Iterable[tuple[TestModel, Path]]) -> None:
+    seen: dict[str, Path] = {}
+    for model, path in models:
+        if model.domain in seen:
+            raise problem_in(
+                path, ("domain",), found=repr(model.domain), expected=f"another than {seen[model.domain].name} has"
+            )
+        seen[model.domain] = path
 
 
 def make_plans(
@@ -92,26 +201,40 @@ def make_plans(
     The domain of the selected tests says which test model judges. Empty when none of them has one.
     Raises UsageError, FileError.
     """
-    tests = {item.nodeid: (stream_of(item), collected(item)) for item in items}
-    domains = {domain for test, (_, found) in tests.items() if test in selected for domain in found.domains}
-    judged = sorted(domains & set(inputs.models))
-    if not judged:
-        return {}
-    if len(judged) > 1:
-        raise UsageError(
-            f"the selected tests are of several domains ({', '.join(judged)}), each with its own test model",
-            hint="select one domain, such as -m network",
-        )
-    return {
-        stream: _plan(inputs, stream, judged[0], [test for name, test in tests.values() if name == stream], reports)
-        for stream in inputs.labs
-    }
+    tests: dict[str, list[CollectedTest]] = {name: [] for name in inputs.streams}
+    domains: set[str] = set()
+    for item in items:
+        found = collected(item)
+        tests[stream_of(item) or ""].append(found)
+        if found.test in selected:
+            domains |= found.domains
+    took = Durations(reports, {stream.lab.lab for stream in inputs.streams.values()})
+    used: Counter[str] = Counter()
+    digests: dict[Path, str] = {}
+    plans = {}
+    for name, stream in inputs.streams.items():
+        judged_by = inputs.model_of(stream, domains)
+        if judged_by is not None:
+            plans[name] = _plan(inputs, stream, judged_by, tests[name], took.of(stream.lab.lab), used, digests)
+    return plans
 
 
-def _plan(inputs: Inputs, stream: str, domain: str, tests: Sequence[CollectedTest], reports: Path) -> StreamPlan:
-    lab, path = inputs.labs[stream]
-    model, model_path = inputs.models[domain]
-    forwards = lab.network.dut.forwards if lab.network else None
+def _plan(
+    inputs: Inputs,
+    stream: StreamInput,
+    judged_by: tuple[TestModel, Path],
+    tests: Sequence[CollectedTest],
+    took: Mapping[str, float],
+    used: Counter[str],
+    digests: dict[Path, str],
+) -> StreamPlan:
+    def digest(file: Path | None) -> str:
+        if file is None:
+            return ""
+        return digests.setdefault(file, digests.get(file) or files.digest(file))
+
+    lab, path = stream.lab, stream.inventory
+    model, model_path = judged_by
     if lab.profile not in model.profiles:
         raise problem_in(
             path,
@@ -119,22 +242,29 @@ def _plan(inputs: Inputs, stream: str, domain: str, tests: Sequence[CollectedTes
             found=repr(lab.profile),
             expected=f"a profile of test model {model_path.name}: {', '.join(model.profiles)}",
         )
-    required = criteria(model, inputs.kpis, lab.profile, forwards)
+    required = criteria(model, inputs.kpis, lab.profile, lab.network.dut.forwards if lab.network else None)
     if not any(criterion.applies for criterion in required):
         raise problem_in(
-            model_path, ("criteria",), found=f"none that applies to lab {stream}", expected="one criterion at least"
+            model_path, ("criteria",), found=f"none that applies to lab {lab.lab}", expected="one criterion at least"
         )
-    took = expected_seconds(reports, stream)
-    planned, left_out = plan_tests(tests, required, domain=domain, forwards=forwards, took=took)
+    try:
+        planned, left_out = plan_tests(tests, required, domain=model.domain, lab=lab, took=took, used=used)
+    except CannotGive as error:
+        raise UsageError(str(error), hint=f"the lab is described in {path}") from error
     named = {criterion.kpi for criterion in required} | {kpi for test in planned for kpi in test.measures}
     return StreamPlan(
-        stream=stream,
+        stream=stream.name,
         lab=lab,
+        unit=stream.unit,
+        unit_sha256=digest(stream.unit_file),
+        priority=stream.priority,
+        deadline=stream.deadline.isoformat() if stream.deadline else None,
+        after=stream.after,
         inventory=path.name,
-        inventory_sha256=files.digest(path),
+        inventory_sha256=digest(path),
         model=f"{model.model} {model.version}",
         model_file=model_path.name,
-        model_sha256=files.digest(model_path),
+        model_sha256=digest(model_path),
         profile=lab.profile,
         profile_title=model.profiles[lab.profile],
         parameters=model.parameters,
@@ -165,32 +295,3 @@ def left_uncollected(config: pytest.Config) -> str:
         if not any(whole.is_relative_to(path.resolve()) for path in asked):
             return f"only {' '.join(config.args)} was collected, not all of {suites}"
     return ""
-
-
-def stream_of(item: pytest.Item) -> str | None:
-    """The stream that a collected test is parametrised for; None for a test that needs no lab."""
-    callspec = getattr(item, "callspec", None)
-    stream = callspec.params.get("stream") if callspec else None
-    return stream if isinstance(stream, str) else None
-
-
-def collected(item: pytest.Item) -> CollectedTest:
-    """A pytest item as the planner sees it. Raises pytest.UsageError for a marker that is misused."""
-    doc = (getattr(getattr(item, "obj", None), "__doc__", None) or item.name).strip()
-    measures = [name for marker in item.iter_markers("measures") for name in marker.args]
-    if not all(isinstance(name, str) for name in measures):
-        raise pytest.UsageError(
-            f"{item.nodeid}: measures('domain.subject.quantity', …) takes KPI names, not {measures!r}"
-        )
-    expected = item.get_closest_marker("expected_seconds")
-    if expected and not (len(expected.args) == 1 and isinstance(expected.args[0], int | float)):
-        raise pytest.UsageError(f"{item.nodeid}: expected_seconds(seconds) takes one number")
-    needs = item.get_closest_marker("needs")
-    return CollectedTest(
-        test=item.nodeid,
-        title=doc.splitlines()[0].rstrip("."),
-        domains=frozenset(marker.name for marker in item.iter_markers()) & DOMAINS,
-        measures=tuple(dict.fromkeys(measures)),
-        needs_forwarding=needs.kwargs.get("forwards") if needs else None,
-        expected_seconds=float(expected.args[0]) if expected else None,
-    )

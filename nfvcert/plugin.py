@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from nfvcert.attempts import Attempts
     from nfvcert.certification import Certification
     from nfvcert.lab import Lab
     from nfvcert.measure.trial import Trials
@@ -33,6 +34,8 @@ MARKERS = (
     "measures(*kpis): the KPIs that this test measures; it is INCONCLUSIVE when it passes without them",
     "needs(forwards='l2'|'l3'): the kind of device that this test is for",
     "expected_seconds(seconds): how long it takes where it never ran before",
+    "claims(kind, exclusive=False, every=False, amount=0, **capabilities): what the test needs of the lab",
+    "destructive: it may destroy what is in the lab; it has the lab to itself, and never begins twice by itself",
 )
 CERTIFICATION: pytest.StashKey[Certification] = pytest.StashKey()
 
@@ -48,6 +51,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="certify this lab: a name in lab_inventory/ or the path of an inventory file (may be repeated)",
     )
     group.addoption(
+        "--release",
+        action="append",
+        default=[],
+        metavar="UNIT",
+        help="certify this release unit in each lab: a name in releases/ or the path of a file (may be repeated)",
+    )
+    group.addoption("--campaign", metavar="FILE", help="certify the streams that a campaign file names")
+    group.addoption(
+        "--resume",
+        metavar="RUN",
+        help="go on with a run that ended before its time (its folder, its id, or latest): run what is missing",
+    )
+    group.addoption(
+        "--plan",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="run nothing, show the plan; or write it to FILE, as .json or .html",
+    )
+    group.addoption(
+        "--allow-destructive", action="store_true", help="let tests run that may destroy what is in the lab"
+    )
+    group.addoption(
         "--test-model",
         metavar="NAME",
         help="judge by this test model: a name in testmodels/ or a path (default: the one of the tests' domain)",
@@ -61,28 +87,48 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write pytest-html's page or Allure's results into the run's folder too (may be repeated)",
     )
     parser.addini("nfvcert_inventory", "folders with lab inventories", type="paths", default=["lab_inventory"])
+    parser.addini("nfvcert_releases", "folders with release units", type="paths", default=["releases"])
+    parser.addini("nfvcert_time_limit", "seconds after which a test is taken to hang", default="900")
     parser.addini("nfvcert_testmodels", "folder with test models and the KPI catalogue", default="testmodels")
     parser.addini("nfvcert_reports", "folder for results", default="reports")
 
 
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """A run that is resumed has the arguments with which it was begun, and then those of this command."""
+    if early_config.known_args_namespace.resume:
+        from nfvcert.resume import arguments_of
+
+        args[:] = [*arguments_of(early_config), *args]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers the markers, and with ``--lab`` the certification."""
+    """Registers the markers, and the certification when there is something to certify."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    if config.getoption("lab"):
+    if _certifies(config):
+        import os
+
+        # numpy would start a thread a processor for linear algebra, of which there is none; we fork.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from nfvcert.certification import Certification
 
         certification = Certification.begin(config)
         config.stash[CERTIFICATION] = certification
         config.pluginmanager.register(certification, "nfvcert-certification")
+        if certification.attempts is not None:
+            config.pluginmanager.register(certification.attempts, "nfvcert-attempts")
+
+
+def _certifies(config: pytest.Config) -> bool:
+    return any(config.getoption(option) for option in ("lab", "release", "campaign", "resume"))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Certifying needs a lab: says so instead of running into missing fixtures."""
     config = session.config
-    if config.getoption("lab") or config.option.collectonly:
+    if _certifies(config) or config.option.collectonly:
         return
     if any("stream" in getattr(item, "fixturenames", ()) for item in session.items):
         from nfvcert.files import lab_files
@@ -91,12 +137,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         raise pytest.UsageError(f"these tests certify a lab: name it with --lab=NAME (there are: {known or 'none'})")
 
 
+def _attempts(request: pytest.FixtureRequest) -> Attempts:
+    attempts = request.config.stash[CERTIFICATION].attempts
+    assert attempts is not None, "fixtures are set up only in a run"
+    return attempts
+
+
 @pytest.fixture(scope="session")
 def stream(request: pytest.FixtureRequest) -> Iterator[OpenStream]:
-    """The stream that the test belongs to; its lab is opened for the first test and closed after the last."""
-    opened = request.config.stash[CERTIFICATION].open(request.param)
+    """The stream that the test belongs to; its lab is open until no test here needs it any more."""
+    opened = _attempts(request).open(request.param)
     yield opened
-    opened.close()
+    _attempts(request).close(opened)
 
 
 @pytest.fixture(scope="session")
@@ -117,16 +169,24 @@ def shell(stream: OpenStream) -> Callable[[str], Shell]:
     return stream.shell
 
 
-@pytest.fixture(scope="session")
-def trials(stream: OpenStream) -> Trials:
+def _trials(stream: OpenStream) -> Trials:
     """Valid trials on the lab's calibrated traffic generator."""
     return stream.trials
+
+
+# Who measures has the generator to itself, and what its lab shares with others, such as this machine's processors.
+# The claims stand as data, since this module may load nothing but pytest.
+_trials.nfvcert_claims = (  # type: ignore[attr-defined]
+    (("generator",), {"exclusive": True}),
+    (("shares",), {"exclusive": True, "every": True}),
+)
+trials = pytest.fixture(scope="session", name="trials")(_trials)
 
 
 @pytest.fixture
 def kpi(request: pytest.FixtureRequest, stream: OpenStream) -> KpiRecorder:
     """Records KPIs of this test; the judge's verdict on them becomes the test's."""
-    return request.config.stash[CERTIFICATION].recorder(request.node, stream)
+    return _attempts(request).recorder(request.node, stream)
 
 
 @pytest.fixture

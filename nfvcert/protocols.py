@@ -176,6 +176,8 @@ class LabAccess(Protocol):
     """A lab that is up: the ways into it."""
 
     lab: Lab
+    created: bool
+    """Whether it was made by opening it; who made it takes it down (`access.take_down`)."""
 
     def shell(self, host: str) -> Shell:
         """The shell of a host of the inventory. Raises LookupError for an unknown host."""
@@ -186,5 +188,5 @@ class LabAccess(Protocol):
         ...
 
     def close(self) -> None:
-        """Close connections; an embedded lab that this run brought up goes down."""
+        """Close connections and generator. The lab itself stays as it is."""
         ...

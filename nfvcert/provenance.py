@@ -13,27 +13,39 @@ from pathlib import Path
 
 import pytest
 
-from nfvcert.record import RunFacts
+from nfvcert.record import RunFacts, RunResumed
 
-__all__ = ["run_facts"]
+__all__ = ["resumption_facts", "run_facts", "suites_digest"]
 
 
-def run_facts(run: str, config: pytest.Config, suite_files: Iterable[Path]) -> RunFacts:
+def run_facts(run: str, config: pytest.Config, suites_sha256: str, workers: int) -> RunFacts:
     """The circumstances of this run."""
     return RunFacts(
         run=run,
-        command=shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+        command=_command(config),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         nfvcert=version("nfvcert"),
         python=platform.python_version(),
         pytest=pytest.__version__,
         platform=platform.platform(),
         user=getuser(),
-        suites_sha256=_digest(suite_files, config.rootpath),
+        suites_sha256=suites_sha256,
+        arguments=tuple(map(str, config.invocation_params.args)),
+        workers=workers,
     )
 
 
-def _digest(suite_files: Iterable[Path], root: Path) -> str:
+def resumption_facts(config: pytest.Config) -> RunResumed:
+    """The circumstances of its going on."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return RunResumed(at=now, command=_command(config), user=getuser())
+
+
+def _command(config: pytest.Config) -> str:
+    return shlex.join(["pytest", *map(str, config.invocation_params.args)])
+
+
+def suites_digest(suite_files: Iterable[Path], root: Path) -> str:
     """Over names and contents of the test files and the conftest.py files above them, in a fixed order."""
     found = set()
     for file in suite_files:

@@ -14,10 +14,12 @@ from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from nfvcert.claims import Need
 from nfvcert.judge import Finding, Judgement, TestResult, Verdict, decide
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi, Measurement
 from nfvcert.parts import Part
+from nfvcert.release import ReleaseUnit
 from nfvcert.testmodel import Criterion, Parameters
 
 __all__ = [
@@ -49,6 +51,10 @@ class RunFacts(Part):
     user: str
     suites_sha256: str
     """Digest over the files of the suites that ran."""
+    arguments: tuple[str, ...] = ()
+    """Those of the command, one by one: what a resumed run is made of."""
+    workers: int = 0
+    """Processes that ran tests side by side; 0: one test after the other in pytest's own."""
 
 
 class PlannedTest(Part):
@@ -59,6 +65,12 @@ class PlannedTest(Part):
     measures: tuple[str, ...]
     reason: str
     expected_seconds: float = 0.0
+    needs: tuple[Need, ...] = ()
+    """What it must have before it starts."""
+    chain: str = ""
+    """Tests of one chain stay in one worker, in order; empty: it stands alone."""
+    destructive: bool = False
+    """It is never begun a second time without a person's will."""
 
 
 class LeftOut(Part):
@@ -72,8 +84,16 @@ class StreamPlan(Part):
     """What a stream wants to do, fixed before its first test."""
 
     stream: str
-    """Lab (and, with releases, release unit): `opco-ru`."""
+    """`UNIT@LAB`, or `LAB` where a lab is certified as it is."""
     lab: Lab
+    unit: ReleaseUnit | None = None
+    """What is certified; None: the lab as it is."""
+    unit_sha256: str = ""
+    priority: int = 0
+    deadline: str | None = None
+    """ISO 8601 with offset."""
+    after: tuple[str, ...] = ()
+    """Streams that must have ended before."""
     inventory: str
     inventory_sha256: str
     model: str
@@ -111,6 +131,43 @@ class StreamPlanned(Part):
 
     event: Literal["stream-planned"] = "stream-planned"
     plan: StreamPlan
+    deselected: tuple[str, ...] = ()
+    """Planned tests that will not run, since the command line left them out."""
+
+
+class RunResumed(Part):
+    """A run that had ended before its time goes on: what is missing is run."""
+
+    event: Literal["run-resumed"] = "run-resumed"
+    at: str
+    command: str
+    user: str
+
+
+class TestStarted(Part):
+    """A test begins."""
+
+    __test__ = False  # pytest: this is no test class
+
+    event: Literal["test-started"] = "test-started"
+    stream: str
+    test: str
+    at: str
+    """UTC, ISO 8601."""
+    worker: str = ""
+    """The process that runs it; empty: pytest's own."""
+
+
+class LeaseLogged(Part):
+    """What became of a resource that other runs may want too."""
+
+    event: Literal["lease"] = "lease"
+    at: str
+    resource: str
+    what: Literal["taken", "released", "waiting", "lost"]
+    how: Literal["shared", "exclusive"] = "exclusive"
+    holder: str = ""
+    """Who has it, of a lease that is waited for."""
 
 
 class LabFingerprinted(Part):
@@ -185,6 +242,9 @@ class RunFinished(Part):
 
 Event = (
     RunStarted
+    | RunResumed
+    | TestStarted
+    | LeaseLogged
     | StreamPlanned
     | LabFingerprinted
     | GeneratorCalibrated
@@ -206,7 +266,18 @@ class StreamRecord(Part):
     measurements: tuple[Measurement, ...] = ()
     series: tuple[Series, ...] = ()
     tests: tuple[TestResult, ...] = ()
+    attempts: tuple[TestResult, ...] = ()
+    """Results that a later attempt at the same test replaced. What they measured still counts."""
     judgement: Judgement
+
+
+class Resumption(Part):
+    """When a run went on, and what had ended it before."""
+
+    at: str
+    command: str
+    user: str
+    because: str
 
 
 class Record(Part):
@@ -217,7 +288,11 @@ class Record(Part):
     finished: str | None
     """None: the run was killed, and the record was made of what it had written."""
     interrupted: bool
+    resumptions: tuple[Resumption, ...] = ()
+    """The later parts of a run that was resumed."""
     streams: tuple[StreamRecord, ...]
+    leases: tuple[LeaseLogged, ...] = ()
+    """Resources that other runs may want too: when they were taken, waited for, released."""
 
     def canonical(self) -> bytes:
         """The record as bytes that depend on its content only."""
@@ -245,6 +320,8 @@ class _Gathering:
         self.measurements: list[Measurement] = []
         self.series: list[Series] = []
         self.tests: dict[str, TestResult] = {}
+        self.attempts: list[TestResult] = []
+        self.begun: dict[str, TestStarted] = {}
         self.trouble: list[Finding] = []
 
     def take(self, event: Event) -> None:
@@ -257,13 +334,39 @@ class _Gathering:
                 self.measurements.append(event.measurement)
             case SeriesDrawn():
                 self.series.append(event.series)
+            case TestStarted():
+                self._again(event.test)
+                self.begun[event.test] = event
             case TestFinished():
+                self.begun.pop(event.result.test, None)  # the end of what began
+                self._again(event.result.test)
                 self.tests[event.result.test] = event.result
             case _:
                 pass
 
+    def _again(self, test: str) -> None:
+        """What was known of a test that begins anew, or is told of anew, becomes an earlier attempt."""
+        if (earlier := self.tests.pop(test, None) or self._broken_off(test)) is not None:
+            self.attempts.append(earlier)
+
+    def _broken_off(self, test: str) -> TestResult | None:
+        """A test that began, and of whose end nothing is known."""
+        begun = self.begun.pop(test, None)
+        if begun is None:
+            return None
+        return TestResult(
+            test=test,
+            title=next((planned.title for planned in self.plan.planned if planned.test == test), test),
+            verdict=Verdict.INCONCLUSIVE,
+            sentence=f"{test}: it began, and was killed with the run before its end",
+            started=begun.at,
+            worker=begun.worker,
+            broke_off=True,
+        )
+
     def record(self, trouble: Iterable[Finding]) -> StreamRecord:
         plan = self.plan
+        self.tests |= {test: broken for test in list(self.begun) if (broken := self._broken_off(test))}
         results = tuple(self.tests.values()) + tuple(self._holes())
         return StreamRecord(
             plan=plan,
@@ -272,6 +375,7 @@ class _Gathering:
             measurements=tuple(self.measurements),
             series=tuple(self.series),
             tests=results,
+            attempts=tuple(self.attempts),
             judgement=decide(
                 plan.criteria,
                 self.measurements,
@@ -279,9 +383,16 @@ class _Gathering:
                 results,
                 model=plan.model,
                 lab=plan.lab.lab,
-                trouble=[*self.trouble, *trouble],
+                trouble=[*self.trouble, *self._failed_before(), *trouble],
             ),
         )
+
+    def _failed_before(self) -> Iterable[Finding]:
+        """A release that failed once is not better for a second attempt."""
+        for attempt in self.attempts:
+            if attempt.verdict is Verdict.FAIL:
+                sentence = f"{attempt.sentence} (in an earlier attempt)"
+                yield Finding(verdict=Verdict.FAIL, subject=attempt.test, sentence=sentence, blame=attempt.blame)
 
     def _holes(self) -> Iterable[TestResult]:
         """Planned tests of which nothing was heard."""
@@ -304,14 +415,22 @@ def from_events(events: Iterable[Event]) -> Record:
     finished: RunFinished | None = None
     gatherings: dict[str, _Gathering] = {}
     general: list[Finding] = []
+    resumptions: list[Resumption] = []
+    leases: list[LeaseLogged] = []
     for event in events:
         match event:
             case RunStarted():
                 facts = event.facts
+            case RunResumed():
+                resumptions.append(_resumption(event, finished, general))
+                general = [finding for finding in general if finding.subject not in OF_ONE_PART]
+                finished = None
             case RunFinished():
                 finished = event
             case StreamPlanned():
-                gatherings[event.plan.stream] = _Gathering(event.plan)
+                gatherings.setdefault(event.plan.stream, _Gathering(event.plan))
+            case LeaseLogged():
+                leases.append(event)
             case Trouble():
                 (general if event.stream is None else gatherings[event.stream].trouble).append(event.finding)
             case _:
@@ -323,12 +442,29 @@ def from_events(events: Iterable[Event]) -> Record:
             Finding(
                 verdict=Verdict.INCONCLUSIVE,
                 subject="run",
-                sentence="the run was killed before its end; what it had written is all there is",
+                sentence=KILLED.format("what it had written is all there is"),
             )
         )
     return Record(
         run=facts,
         finished=finished.at if finished else None,
         interrupted=finished is None or finished.interrupted,
+        resumptions=tuple(resumptions),
         streams=tuple(gathering.record(general) for gathering in gatherings.values()),
+        leases=tuple(leases),
+    )
+
+
+KILLED = "the run was killed before its end; {}"
+OF_ONE_PART = {"run", "results"}
+"""Subjects of trouble that is over when a run goes on: what it lacked is run now."""
+
+
+def _resumption(event: RunResumed, finished: RunFinished | None, general: Iterable[Finding]) -> Resumption:
+    why = next((finding.sentence for finding in general if finding.subject in OF_ONE_PART), "")
+    return Resumption(
+        at=event.at,
+        command=event.command,
+        user=event.user,
+        because=why or ("it had ended" if finished else KILLED.format("it went on later")),
     )

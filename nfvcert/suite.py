@@ -1,5 +1,6 @@
 """The names that suites use, and no others: what a test can be given, what it can raise, what it can hand over."""
 
+from nfvcert.claims import claims
 from nfvcert.errors import CriterionFailed, InvalidMeasurement, LabError
 from nfvcert.lab import Lab
 from nfvcert.measure.stats import Estimate, estimate_median
@@ -27,6 +28,7 @@ __all__ = [
     "Throughput",
     "TrafficPath",
     "Trials",
+    "claims",
     "estimate_median",
     "search",
 ]

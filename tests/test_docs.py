@@ -16,20 +16,25 @@ from pathlib import Path
 import pytest
 
 from nfvcert import plugin
-from nfvcert.certification import EXIT_INCONCLUSIVE
-from nfvcert.cli import _parser
+from nfvcert.campaign import Campaign
+from nfvcert.cli import _parser, _split
 from nfvcert.document import Document, Plain, parse_document
 from nfvcert.files import build
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi
+from nfvcert.release import ReleaseUnit
+from nfvcert.run import EXIT_INCONCLUSIVE
 from nfvcert.testmodel import Rule
 from nfvcert.testmodel_files import read_kpis
 from nfvcert.units import convert
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-FOLDERS = ("docs", "lab_inventory", "nfvcert", "suites", "testmodels", "tests", "tools")
-TO_BE_WRITTEN = {"lab_inventory/my-lab.yaml", "suites/network/test_broadcast.py"}
+FOLDERS = (
+    *("benchmarks", "campaigns", "docs", "lab_inventory", "nfvcert", "releases"),
+    *("suites", "testmodels", "tests", "tools"),
+)
+TO_BE_WRITTEN = {"lab_inventory/my-lab.yaml", "suites/network/test_broadcast.py", "suites/network/test_files.py"}
 """Files that the reader makes."""
 OPTIONS = re.findall(r'"(--[a-z-]+)"', (ROOT / "nfvcert/plugin.py").read_text())
 """The plugin's own; pytest knows its own, and those of other plugins."""
@@ -109,7 +114,7 @@ def test_commands_of_nfvcert_exist(page: Path) -> None:
         program, *words = line.removeprefix("$ ").partition(" #")[0].split() or [""]
         if program not in {"nfvcert", ".venv/bin/nfvcert"}:
             continue
-        parser, rest = _parser(), words
+        parser, rest = _parser(), _split(words)[0]  # what follows `plan` is pytest's
         while subcommands := next((a for a in parser._actions if isinstance(a, argparse._SubParsersAction)), None):
             if not rest or rest[0].startswith("-"):
                 break
@@ -123,7 +128,7 @@ def test_commands_of_nfvcert_exist(page: Path) -> None:
 @each_page
 def test_options_of_pytest_exist(page: Path, pytestconfig: pytest.Config) -> None:
     for line in code(page):
-        if re.match(r"(\$ )?(\S*python -m |\.venv/bin/)?pytest |--[a-z]", line):
+        if re.match(r"(\$ )?((\S*python -m |\.venv/bin/)?pytest|nfvcert plan) |--[a-z]", line):
             for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line.partition(" # ")[0]):
                 if option not in OPTIONS:
                     pytestconfig.getoption(option)  # ValueError: pytest has none of that name
@@ -157,6 +162,10 @@ def test_yaml_is_what_our_readers_read(page: Path) -> None:
     for document, keys in parsed(page):
         if "lab" in keys:
             build(Lab, document)
+        if "streams" in keys:
+            build(Campaign, document)
+        if "changes" in keys:
+            build(ReleaseUnit, document)
         for rule in build(tuple[Rule, ...], document, ("criteria",)) if "criteria" in keys else ():
             for bound in (rule.at_least, rule.at_most):
                 for written in bound.values() if isinstance(bound, dict) else [bound]:
@@ -170,9 +179,9 @@ def test_every_marker_fixture_and_option_of_the_plugin_is_documented() -> None:
         assert re.search(rf"`{name}\b", page), name
     for fixture in ("lab", "shell", "trials", "parameters", "kpi", "progress", "stream", "frame_bytes"):
         assert f"`{fixture}" in page, fixture
-    manager = (ROOT / "docs/test-manager.md").read_text()
+    written = list(code(ROOT / "docs/test-manager.md"))
     for option in OPTIONS:
-        assert f"{option}=" in manager, option
+        assert any(re.search(rf"(?<!\S){option}(?![\w-])", line) for line in written), option
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,29 @@ PACKAGE = Path(__file__).parent.parent / "nfvcert"
 # Lowest first. A module imports from its own layer or from below, never from above.
 LAYERS = (
     ("words", {"errors", "parts"}),
-    ("facts", {"lab", "protocols", "measure.kpi", "measure.stats", "measure", "testmodel"}),
-    ("flow", {"measure.trial", "measure.throughput", "judge", "record", "streams", "units"}),
+    ("facts", {"lab", "release", "campaign", "protocols", "measure.kpi", "measure.stats", "measure", "testmodel"}),
+    (
+        "flow",
+        {
+            *("measure.trial", "measure.throughput", "judge", "record", "streams", "units"),
+            *("claims", "schedule", "status"),
+        },
+    ),
     (
         "edges",
         {
-            *("document", "mistakes", "files", "testmodel_files", "pharos", "archive", "drivers", "embedded", "render"),
+            *("document", "mistakes", "files", "testmodel_files", "campaign_files", "pharos"),
+            *("archive", "drivers", "embedded", "leases", "render"),
         },
     ),
     ("access", {"access"}),
-    ("run", {"recorder", "outcome", "open_stream", "provenance", "planning", "console", "certification"}),
+    (
+        "run",
+        {
+            *("recorder", "outcome", "open_stream", "provenance", "planning", "collected", "console", "run"),
+            *("attempts", "holding", "workers", "controller", "one_by_one", "resume", "certification"),
+        },
+    ),
     ("front", {"plugin", "cli", "suite", ""}),
 )
 PURE_LAYERS = {"words", "facts", "flow"}

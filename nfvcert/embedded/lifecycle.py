@@ -36,6 +36,9 @@ def up(lab: Lab, *, owner: int | None = None) -> EmbeddedLab:
             from nfvcert.embedded.health import problems
 
             wrong = problems(state, folder) if state.lab == lab else ["its inventory has changed"]
+            if state.owner and not state.owner.alive:
+                # A test that was killed may have taken a link away, which no look at the lab would show.
+                wrong = [f"process {state.owner.pid}, which used it, was killed"]
             if not wrong:
                 _adopt(folder, state, wanted_by)
                 return _embedded(lab, folder, created=False)
@@ -97,8 +100,8 @@ def _make(lab: Lab, folder: Path, owner: Process | None) -> None:
 
 
 def _adopt(folder: Path, state: State, owner: Process | None) -> None:
-    """A lab that somebody asked to stay does; one whose owner is gone becomes the new one's."""
-    if state.owner is not None and (owner is None or not state.owner.alive):
+    """A lab that somebody asked to stay does."""
+    if state.owner is not None and owner is None:
         write_state(folder, state.model_copy(update={"owner": owner}))
 
 

@@ -6,22 +6,20 @@ escapes it, and the page's own policy forbids scripts other than its one and any
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-import jinja2
 from markupsafe import Markup
 
-from nfvcert.judge import CriterionResult, TestResult
+from nfvcert.judge import CriterionResult, TestResult, Verdict
 from nfvcert.measure.kpi import Kpi, Measurement
 from nfvcert.record import Record, Series, StreamRecord
-from nfvcert.render import charts, words
+from nfvcert.render import charts, gantt, page, words
 from nfvcert.testmodel import Criterion
 
 __all__ = ["html"]
@@ -36,52 +34,27 @@ def html(record: Record, *, evidence_base: str = "") -> str:
     ``evidence_base`` is put before the path of each piece of evidence, where the file will not lie
     in the run's folder.
     """
-    environment = _environment()
-    script = environment.loader.get_source(environment, "acceptance.js")[0] if environment.loader else ""
     streams = [_StreamView(stream, f"s{number}") for number, stream in enumerate(record.streams, 1)]
-    return environment.get_template("acceptance.html").render(
+    return page.render(
+        "acceptance.html",
         record=record,
         streams=streams,
+        decisions=words.decisions(record),
+        overview=sorted(streams, key=lambda view: words.DECISION_WORST_FIRST.index(view.judgement.decision)),
+        timeline=_timeline(streams),
         interruption=words.interruption(record),
+        blame=words.BLAME,
+        bullet=charts.bullet,
+        conditions_of=words.conditions_of,
+        criterion_words=words.CRITERION_TALLY,
+        details=_details,
         evidence_link=functools.partial(_evidence_link, evidence_base),
-        script=Markup(script),  # noqa: S704 - our own file
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        limit_dashes=charts.LIMIT_DASHES,
+        span=words.span,
+        tally=words.tally,
+        test_words=words.TEST_TALLY,
+        worst_first=words.WORST_FIRST,
     )
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nfvcert.render"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "conditions": words.conditions,
-        "details": _details,
-        "duration": words.duration,
-        "interval": words.interval,
-        "moment": words.moment,
-        "quantity": words.quantity,
-        "sentence": words.sentence,
-        "slug": lambda text: str(text).lower().replace("_", "-").replace(" ", "-"),
-        "verdict_word": lambda verdict: str(verdict).replace("_", " "),
-    }
-    environment.globals |= {
-        "blame": words.BLAME,
-        "bullet": charts.bullet,
-        "conditions_of": words.conditions_of,
-        "criterion_words": words.CRITERION_TALLY,
-        "icon": words.ICON,
-        "limit_dashes": charts.LIMIT_DASHES,
-        "span": words.span,
-        "tally": words.tally,
-        "test_words": words.TEST_TALLY,
-        "worst_first": words.WORST_FIRST,
-    }
-    return environment
 
 
 def _evidence_link(base: str, path: str) -> str:
@@ -115,6 +88,16 @@ class _Fact:
     values: tuple[tuple[str, tuple[str, ...]], ...]
 
 
+@dataclass(frozen=True)
+class _Deadline:
+    """A deadline, and what became of it."""
+
+    when: str
+    word: str
+    """`met`, `missed` or `not done`."""
+    detail: str
+
+
 class _StreamView:
     """A stream as the template wants to see it: selections and orders, no judgement."""
 
@@ -126,6 +109,43 @@ class _StreamView:
         """Prefix of the stream's ids in the page."""
         self.subjects = words.subjects(stream)
         self.criteria = words.criteria_worst_first(stream)
+
+    @functools.cached_property
+    def attempts(self) -> dict[str, list[TestResult]]:
+        """Test → earlier results of it, in their order."""
+        found: dict[str, list[TestResult]] = {}
+        for attempt in self.record.attempts:
+            found.setdefault(attempt.test, []).append(attempt)
+        return found
+
+    @functools.cached_property
+    def ran(self) -> tuple[datetime, datetime] | None:
+        """From the start of the first test to the end of the last; None where none began."""
+        spans = [span for test in (*self.record.tests, *self.record.attempts) if (span := _ran(test))]
+        return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran, with its pauses."""
+        return (self.ran[1] - self.ran[0]).total_seconds() if self.ran else None
+
+    @property
+    def met(self) -> int:
+        """Criteria that are met."""
+        return sum(result.verdict is Verdict.PASS for result in self.criteria)
+
+    @property
+    def deadline(self) -> _Deadline | None:
+        """What became of its deadline."""
+        if self.plan.deadline is None:
+            return None
+        when = words.moment(self.plan.deadline)
+        if self.ran is None or any(test.verdict is Verdict.NOT_RUN for test in self.record.tests):
+            return _Deadline(when, "not done", "the stream is not complete")
+        early = (datetime.fromisoformat(self.plan.deadline) - self.ran[1]).total_seconds()
+        if early >= 0:
+            return _Deadline(when, "met", f"{words.duration(early)} before")
+        return _Deadline(when, "missed", f"by {words.duration(-early)}")
 
     def kpi_title(self, kpi: str) -> str:
         """A KPI's title, or its name."""
@@ -142,8 +162,8 @@ class _StreamView:
     def figures(self) -> Iterator[_Figure]:
         """The curves, drawn."""
         titles = {test.test: test.title for test in self.record.tests}
-        for number, series in enumerate(self.record.series, 1):
-            chart = charts.draw(series, charts.limits(series, self.record), prefix=f"{self.key}-chart{number}")
+        for series in self.record.series:
+            chart = charts.draw(series, charts.limits(series, self.record))
             # The SVG is made of numbers, and its one text (the alternative) is escaped by its writer.
             yield _Figure(series, chart, Markup(chart.svg), titles.get(series.test, series.test))  # noqa: S704
 
@@ -190,3 +210,42 @@ class _StreamView:
 
 def _asks_for(criterion: Criterion, measured: Measurement) -> bool:
     return criterion.kpi == measured.kpi and measured.meets(criterion.where)
+
+
+def _ran(test: TestResult) -> tuple[datetime, datetime] | None:
+    """When a test began and ended; None where it did not begin."""
+    began = words.parsed(test.started or "")
+    return (began, began + timedelta(seconds=test.seconds)) if began else None
+
+
+def _timeline(streams: Sequence[_StreamView]) -> Markup | None:
+    """What really ran when and where; None where nothing did."""
+    spans = [view.ran for view in streams if view.ran]
+    if not spans:
+        return None
+    began, ended = min(start for start, _ in spans), max(end for _, end in spans)
+    lanes = []
+    for view in streams:
+        results = [(test, False) for test in view.record.tests] + [(test, True) for test in view.record.attempts]
+        bars = [bar for test, earlier in results if (bar := _bar(test, began, earlier=earlier))]
+        note = f"until {view.ran[1]:%H:%M}" if view.ran else "did not run"
+        lanes.append(gantt.Lane(view.plan.stream, f"{view.judgement.decision}, {note}", bars, link=view.key))
+    return Markup(  # noqa: S704 - its texts are escaped by its writer
+        gantt.picture(
+            lanes,
+            seconds=(ended - began).total_seconds(),
+            began=began,
+            alternative="Timeline of the tests of each stream, by verdict. The tables of tests say the same.",
+        )
+    )
+
+
+def _bar(test: TestResult, origin: datetime, *, earlier: bool) -> gantt.Bar | None:
+    ran = _ran(test)
+    if ran is None:
+        return None
+    start, end = ((moment - origin).total_seconds() for moment in ran)
+    where = f"worker {test.worker}" if test.worker else ""
+    told = f"{test.verdict}{', an earlier attempt' if earlier else ''}"
+    kind = f"v-{str(test.verdict).lower().replace('_', '-')}{' earlier' if earlier else ''}"
+    return gantt.Bar(start, end, kind, gantt.bar_title(test.title, start, test.seconds, told, where))

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import io
-import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nfvcert.judge import Verdict
+from nfvcert.judge import CriterionResult, Finding, TestResult, Verdict
 from nfvcert.record import Record, StreamRecord
-from nfvcert.render import words
+from nfvcert.render import page, words
 
 __all__ = ["summary"]
 
 FINDINGS_MAX = 8
 KPIS_MAX = 24
+STREAMS_MAX = 40
+EXPLAINED_MAX = 10
+"""Of many streams, so many have their findings told."""
+FINDINGS_OF_MANY = 3
+"""Findings of each of them."""
 STYLE = {
     "PASS": "green",
     "FAIL": "red",
@@ -27,8 +33,6 @@ STYLE = {
     "ACCEPTED WITH CONDITIONS": "green",
     "REJECTED": "red",
 }
-CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""All control characters but the newline, and those that reverse the direction of text."""
 
 
 def summary(record: Record, *, width: int, colour: bool) -> str:
@@ -38,27 +42,70 @@ def summary(record: Record, *, width: int, colour: bool) -> str:
     in it are dropped, so that a device under test cannot write on the terminal.
     """
     target = io.StringIO()
-    console = Console(
-        file=target,
-        width=max(width, 40),
-        color_system="standard" if colour else None,
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        emoji=False,
-        markup=False,
-        legacy_windows=False,
-        _environ={},
-    )
+    console = page.console(target, width=width, colour=colour)
     if told := words.interruption(record):
+        console.print(Text(told, style="yellow"))
+    for part in record.resumptions:
+        console.print(Text(words.plain(f"It went on at {words.moment(part.at)}, because {part.because}."), style="dim"))
+    if again := len({attempt.test for stream in record.streams for attempt in stream.attempts}):
+        verb = "was" if again == 1 else "were"
+        told = f"{words.counted(again, 'test')} {verb} begun more than once: the report shows every attempt."
         console.print(Text(told, style="yellow"))
     if not record.streams:
         console.print(Text("Nothing was planned, nothing is decided.", style="yellow"))
-    for stream in record.streams:
+    elif len(record.streams) == 1:
         console.print()
-        console.print(_stream(stream))
+        console.print(_stream(record.streams[0]))
+    else:
+        console.print()
+        for told_of in _streams(record):
+            console.print(told_of)
     lines = [line.rstrip() for line in target.getvalue().splitlines()]
     return "\n".join(lines) + "\n"
+
+
+def _streams(record: Record) -> Iterator[RenderableType]:
+    """A line a stream, worst first, with the worst findings of those that are not accepted; last how many are what."""
+    streams = sorted(record.streams, key=lambda each: words.DECISION_WORST_FIRST.index(each.judgement.decision))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=False, show_edge=False)
+    table.add_column("Decision", no_wrap=True)
+    table.add_column("Stream", overflow="fold")
+    table.add_column("Criteria met", justify="right")
+    table.add_column("Tests passed", justify="right")
+    for stream in streams[:STREAMS_MAX]:
+        judgement = stream.judgement
+        style = STYLE[judgement.decision]
+        table.add_row(
+            Text(f"{words.ICON[judgement.decision]} {judgement.decision}", style=style),
+            Text(words.plain(stream.plan.stream)),
+            _share(judgement.criteria),
+            _share(stream.tests),
+        )
+    yield table
+    if hidden := streams[STREAMS_MAX:]:
+        counts = Counter(stream.judgement.decision for stream in hidden)
+        tally = ", ".join(
+            f"{counts[decision]} {decision}" for decision in words.DECISION_WORST_FIRST if counts[decision]
+        )
+        yield Text(f"and {len(hidden)} more: {tally}", style="dim")
+    yield Text()
+    open_streams = [stream for stream in streams if stream.judgement.findings]
+    for stream in open_streams[:EXPLAINED_MAX]:
+        yield Text(words.plain(stream.plan.stream), style="bold")
+        yield _findings(stream, FINDINGS_OF_MANY)
+    if (rest := len(open_streams) - EXPLAINED_MAX) > 0:
+        yield Text(f"and findings of {words.counted(rest, 'more stream')}, in the report", style="dim")
+    if open_streams:
+        yield Text()
+    yield Text(", ").join(
+        Text(f"{words.ICON[decision]} {count} {decision}", style=f"bold {STYLE[decision]}")
+        for decision, count in words.decisions(record)
+    )
+
+
+def _share(results: Sequence[CriterionResult | TestResult]) -> Text:
+    passed = sum(result.verdict is Verdict.PASS for result in results)
+    return Text(f"{passed} of {len(results)}")
 
 
 def _stream(stream: StreamRecord) -> RenderableType:
@@ -67,31 +114,53 @@ def _stream(stream: StreamRecord) -> RenderableType:
         (f"{words.ICON[judgement.decision]} {judgement.decision}", f"bold {STYLE[judgement.decision]}"),
         ("  ", ""),
         (stream.plan.stream, "bold"),
-        (_plain(f"  {stream.plan.model}, {stream.plan.lab.owner.organisation}"), "dim"),
+        (words.plain(f"  {stream.plan.model}, {stream.plan.lab.owner.organisation}"), "dim"),
     )
     parts = [_kpis(stream), Text()]
     if judgement.findings:
         parts += [_findings(stream), Text()]
-    return Group(*parts, title, Text(_plain(words.sentence(judgement.summary))))
+    return Group(*parts, title, Text(words.plain(words.sentence(judgement.summary))))
 
 
-def _findings(stream: StreamRecord) -> RenderableType:
-    findings = stream.judgement.findings
+def _findings(stream: StreamRecord, most: int = FINDINGS_MAX) -> RenderableType:
+    findings = _grouped(stream)
     # The sentence names a KPI by itself; of a test it may say anything, so its title goes first.
     titles = {test.test: test.title for test in stream.tests}
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
-    for finding in findings[:FINDINGS_MAX]:
-        told = Text(_plain(words.sentence(finding.sentence)))
+    for finding in findings[:most]:
+        told = Text(words.plain(words.sentence(finding.sentence)))
         if (title := titles.get(finding.subject)) and finding.subject not in finding.sentence:
-            told = Text.assemble(_plain(f"{title}: "), told)
+            told = Text.assemble(words.plain(f"{title}: "), told)
         if finding.blame is not None:
             told.append(f" [{words.BLAME[finding.blame].lower()}]", style="dim")
         table.add_row(_verdict(finding.verdict), told)
-    if (rest := len(findings) - FINDINGS_MAX) > 0:
+    if (rest := len(findings) - most) > 0:
         table.add_row("", Text(f"and {rest} more", style="dim"))
     return table
+
+
+def _grouped(stream: StreamRecord) -> list[Finding]:
+    """The findings; of what did not run for the same reason, one for all."""
+    tests = {planned.test for planned in stream.plan.planned}
+    criteria = {result.criterion.subject for result in stream.judgement.criteria}
+    found: list[Finding] = []
+    alike: dict[tuple[str, str, object], list[Finding]] = {}
+    for finding in stream.judgement.findings:
+        kind = "test" if finding.subject in tests else "criterion" if finding.subject in criteria else ""
+        if finding.verdict is not Verdict.NOT_RUN or not kind:
+            found.append(finding)
+            continue
+        why = finding.sentence.removeprefix(f"{finding.subject}: ") if kind == "test" else "not measured"
+        alike.setdefault((kind, why, finding.blame), []).append(finding)
+    for (kind, why, _), group in alike.items():
+        if len(group) == 1:
+            found += group
+        else:
+            what = words.counted(len(group), "test") if kind == "test" else f"{len(group)} criteria"
+            found.append(group[0].model_copy(update={"subject": kind, "sentence": f"{what}: {why}"}))
+    return found
 
 
 def _kpis(stream: StreamRecord) -> RenderableType:
@@ -103,12 +172,12 @@ def _kpis(stream: StreamRecord) -> RenderableType:
     table.add_column("Verdict", no_wrap=True)
     for result in results[:KPIS_MAX]:
         asked = words.conditions(result.criterion.where)
-        name = _plain(words.title_of(stream, result.criterion.kpi))
+        name = words.plain(words.title_of(stream, result.criterion.kpi))
         measured = result.measurement
         table.add_row(
-            Text.assemble(name, (_plain(f", {asked}" if asked else ""), "dim")),
+            Text.assemble(name, (words.plain(f", {asked}" if asked else ""), "dim")),
             Text(words.quantity(measured.value, measured.unit) if measured else words.ICON["NOT_RUN"]),
-            Text(_plain(result.criterion.as_written.replace(" ", words.NO_BREAK))),
+            Text(words.plain(result.criterion.as_written.replace(" ", words.NO_BREAK))),
             _verdict(result.verdict),
         )
     hidden = results[KPIS_MAX:]
@@ -120,7 +189,3 @@ def _kpis(stream: StreamRecord) -> RenderableType:
 
 def _verdict(verdict: Verdict) -> Text:
     return Text(f"{words.ICON[verdict]} {verdict.replace('_', ' ')}", style=STYLE[verdict])
-
-
-def _plain(text: str) -> str:
-    return CONTROL.sub("", text)

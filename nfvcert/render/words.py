@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from nfvcert.errors import Blame
-from nfvcert.judge import CriterionResult, TestResult, Verdict, readable
+from nfvcert.judge import CriterionResult, Decision, TestResult, Verdict, readable
 from nfvcert.measure.kpi import Condition, Measurement
 from nfvcert.record import Record, StreamRecord
 
 __all__ = [
     "BLAME",
+    "CONTROL",
     "CRITERION_TALLY",
+    "DECISION_WORST_FIRST",
     "ICON",
     "NO_BREAK",
+    "SGR",
     "TEST_TALLY",
     "WORST_FIRST",
+    "clock",
     "conditions",
     "conditions_of",
+    "counted",
     "criteria_worst_first",
+    "decisions",
     "duration",
     "interruption",
     "interval",
     "moment",
+    "parsed",
+    "plain",
     "quantity",
+    "remaining",
     "sentence",
     "span",
+    "stopwatch",
     "subjects",
     "tally",
     "title_of",
@@ -57,7 +68,20 @@ BLAME: Mapping[Blame | None, str] = {
 }
 """Who is to blame, in a word for a table."""
 
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""All control characters but the newline, and those that reverse the direction of text."""
+
+SGR: Mapping[str, str] = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34"}
+"""Style → what switches it on in a terminal (ECMA-48, Select Graphic Rendition)."""
+
 WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.PASS)
+
+DECISION_WORST_FIRST = (
+    Decision.REJECTED,
+    Decision.INCONCLUSIVE,
+    Decision.ACCEPTED_WITH_CONDITIONS,
+    Decision.ACCEPTED,
+)
 
 CRITERION_TALLY = {"PASS": "met", "FAIL": "missed", "INCONCLUSIVE": "undecided", "NOT_RUN": "not measured"}
 TEST_TALLY = {"PASS": "passed", "FAIL": "failed", "INCONCLUSIVE": "inconclusive", "NOT_RUN": "not run"}
@@ -130,6 +154,12 @@ def tally(results: Iterable[CriterionResult | TestResult], words: Mapping[str, s
     return ", ".join(f"{counts[verdict]} {words[verdict]}" for verdict in WORST_FIRST if counts[verdict])
 
 
+def decisions(record: Record) -> list[tuple[Decision, int]]:
+    """The decisions of a run, worst first, and how many streams have each."""
+    counts = Counter(stream.judgement.decision for stream in record.streams)
+    return [(decision, counts[decision]) for decision in DECISION_WORST_FIRST if counts[decision]]
+
+
 def duration(seconds: float) -> str:
     """Seconds as `0.4 s`, `42 s`, `3 min 42 s`, `1 h 5 min`."""
     if seconds < 10:
@@ -142,21 +172,51 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}{NO_BREAK}h {whole % 3600 // 60}{NO_BREAK}min"
 
 
+def stopwatch(seconds: float) -> str:
+    """Seconds as `0:42`, `12:05`, `1:02:03`."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def remaining(seconds: float) -> str:
+    """Seconds from now, no finer than anybody can foresee: `in 42 s`, `in 12 min`, `in 2:05 h`."""
+    if seconds < 60:
+        return f"in {max(0.0, seconds):.0f} s"
+    minutes = round(seconds / 60)
+    return f"in {minutes} min" if minutes < 60 else f"in {minutes // 60}:{minutes % 60:02} h"
+
+
+def clock(when: datetime, today: datetime) -> str:
+    """A time of day, with its day where that is not today's: `14:32`, `Fri 27 Nov, 08:15`."""
+    return f"{when:%H:%M}" if when.date() == today.date() else f"{when:%a} {when.day} {when:%b, %H:%M}"
+
+
+def plain(text: str) -> str:
+    """Text without control characters, so that nothing of a record can write on the terminal."""
+    return CONTROL.sub("", text)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: `1 test`, `12 tests`, `20,000 tests`."""
+    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s" if count >= 10_000 else f"{count} {noun}s"
+
+
 def moment(text: str) -> str:
     """A time of the record (ISO 8601) as `25 Nov 2026, 10:22 UTC`; as it is where it is no such time."""
-    when = _parsed(text)
+    when = parsed(text)
     return f"{when.day} {when:%b %Y, %H:%M} UTC".replace(" ", NO_BREAK) if when else text
 
 
 def span(started: str, finished: str | None) -> str:
     """When a run was, and how long: `25 Nov 2026, 10:22 UTC, for 3 min 42 s`."""
-    begin, end = _parsed(started), _parsed(finished or "")
+    begin, end = parsed(started), parsed(finished or "")
     if begin and end and end >= begin:
         return f"{moment(started)}, for {duration((end - begin).total_seconds())}"
     return moment(started)
 
 
-def _parsed(text: str) -> datetime | None:
+def parsed(text: str) -> datetime | None:
+    """A time of the record in UTC; None where it is no such time."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:

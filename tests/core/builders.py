@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nfvcert.judge import TestResult, Verdict
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi, Measurement
@@ -11,10 +13,12 @@ from nfvcert.record import (
     PlannedTest,
     RunFacts,
     RunFinished,
+    RunResumed,
     RunStarted,
     StreamPlan,
     StreamPlanned,
     TestFinished,
+    TestStarted,
 )
 from nfvcert.testmodel import Criterion, Parameters
 
@@ -32,6 +36,34 @@ def small_lab() -> Lab:
             "provider": "embedded",
             "profile": "software-switch",
             "hosts": {"leaf-1": {"roles": ["switch"]}},
+        }
+    )
+
+
+def big_lab() -> Lab:
+    """A lab with everything that tests can compete for."""
+    return Lab.model_validate(
+        {
+            "lab": "opco-ru",
+            "owner": {"organisation": "OpCo RU", "role": "opco"},
+            "environment": "lab",
+            "provider": "embedded",
+            "profile": "software-switch",
+            "hosts": {
+                "leaf-1": {"roles": ["switch"]},
+                "compute-1": {"roles": ["compute"], "components": ["host-os"], "cpus": 8},
+                "compute-2": {"roles": ["compute"], "components": ["host-os", "nic"], "cpus": 16},
+            },
+            "network": {"dut": {"kind": "linux-bridge"}},
+            "traffic": {
+                "generator": "software",
+                "ports": {
+                    "tg0": {"attached_to": "leaf-1", "speed": "10 Gbit/s"},
+                    "tg1": {"attached_to": "leaf-1", "speed": "10 Gbit/s"},
+                },
+            },
+            "cloud": {"name": "pod", "quota": {"vcpus": 64, "instances": 20}},
+            "shares": ["machine"],
         }
     )
 
@@ -59,10 +91,10 @@ def plan(*tests: str) -> StreamPlan:
     )
 
 
-def measurement(value: float = 700.0) -> Measurement:
+def measurement(value: float = 700.0, test: str = TEST) -> Measurement:
     """An exact measurement of the criterion's KPI."""
     return Measurement(
-        kpi=KPI, value=value, low=value, high=value, unit="pps", test=TEST, at="2026-11-25T10:00:00.000+00:00"
+        kpi=KPI, value=value, low=value, high=value, unit="pps", test=test, at="2026-11-25T10:00:00.000+00:00"
     )
 
 
@@ -71,9 +103,9 @@ def result(test: str = TEST, verdict: Verdict = Verdict.PASS) -> TestResult:
     return TestResult(test=test, title=test, verdict=verdict, sentence=verdict.lower(), seconds=1.5)
 
 
-def accepted_run() -> list[Event]:
-    """The events of a run that was accepted."""
-    facts = RunFacts(
+def run_facts() -> RunFacts:
+    """The circumstances of a run."""
+    return RunFacts(
         run="20261125-100000-opco-ru",
         command="pytest -m network --lab=opco-ru",
         started="2026-11-25T10:00:00+00:00",
@@ -84,10 +116,41 @@ def accepted_run() -> list[Event]:
         user="tester",
         suites_sha256="2" * 64,
     )
+
+
+def accepted_run() -> list[Event]:
+    """The events of a run that was accepted."""
     return [
-        RunStarted(facts=facts),
+        RunStarted(facts=run_facts()),
         StreamPlanned(plan=plan()),
         Measured(stream="opco-ru", measurement=measurement()),
         TestFinished(stream="opco-ru", result=result()),
         RunFinished(at="2026-11-25T10:01:00+00:00"),
     ]
+
+
+def events_of(test: str, verdict: Verdict = Verdict.PASS, worker: str = "w1") -> list[Event]:
+    """A test begins, measures what fits its verdict, and ends."""
+    value = 500.0 if verdict is Verdict.FAIL else 700.0
+    return [
+        TestStarted(stream="opco-ru", test=test, at="2026-11-25T10:00:02+00:00", worker=worker),
+        Measured(stream="opco-ru", measurement=measurement(value, test)),
+        TestFinished(stream="opco-ru", result=result(test, verdict)),
+    ]
+
+
+def run_of(verdicts: Mapping[str, Verdict], *, side_by_side: bool = False) -> list[Event]:
+    """The events of a whole run with workers, its tests one after the other or interleaved."""
+    each = [events_of(test, verdict, f"w{n}") for n, (test, verdict) in enumerate(verdicts.items())]
+    ordered = [event for events in (zip(*each, strict=True) if side_by_side else each) for event in events]
+    return [
+        RunStarted(facts=run_facts()),
+        StreamPlanned(plan=plan(*verdicts)),
+        *ordered,
+        RunFinished(at="2026-11-25T10:01:00+00:00"),
+    ]
+
+
+def resumed() -> RunResumed:
+    """Somebody lets a run go on."""
+    return RunResumed(at="2026-11-25T11:00:00+00:00", command="pytest --resume=latest", user="tester")

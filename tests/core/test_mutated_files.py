@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nfvcert import files, pharos
+from nfvcert import campaign_files, files, pharos
 from nfvcert.document import parse_document
 from nfvcert.errors import FileError
-from nfvcert.lab import Lab
+from nfvcert.parts import Part
 
 SHIPPED = sorted((Path(__file__).parent.parent.parent / "lab_inventory").glob("*.yaml"))
 PHAROS = sorted((Path(__file__).parent.parent / "data" / "pharos").glob("*.yaml"))
@@ -55,7 +55,22 @@ idf:
   osa: {nodes_roles: {node1: [controller]}}
   fuel: {jumphost: {bridges: {admin: br0}}, network: {node: [{interfaces: [eth0], busaddr: ['0000:01:00.0']}]}}
 """
-PLAIN = {content: parse_document(Path("small.yaml"), content).data for content in (LAB, PDF, IDF)}
+CAMPAIGN = b"""\
+campaign: c
+streams:
+  - &n {unit: u-1.2, lab: [a, b], model: m}
+  - {lab: a, priority: 3, deadline: 2026-11-27T18:00:00+03:00, after: u-1.2@a}
+  - {unit: v, lab: a, after: [a, u-1.2@b]}
+"""
+RELEASE = b"""\
+unit: fuzzed
+type: GA
+vendor: V
+changes:
+  - &n {component: nic, vendor: V, product: P, from: "1", to: "2", trigger: firmware, present_if: {redfish: F}}
+  - {component: a, vendor: V, product: P, to: "2", trigger: new-vnf, artefact: &r {uri: a://b, sha256: DIGEST}}
+""".replace(b"DIGEST", b"ab" * 32)
+PLAIN = {content: parse_document(Path("small.yaml"), content).data for content in (LAB, PDF, IDF, CAMPAIGN, RELEASE)}
 TOKENS = [
     *(b"\0", b"\xff", b"\t", b"\n", b"\r", b": ", b"- ", b"{", b"}", b"[", b"]", b"&a ", b"*a", b"*n", b"!!x ", b"|"),
     *(b">", b"'", b'"', b"%", b"@", b"`", b",", b"?", b"#", b"<<: *n", b"---\n", b"...\n", b"\\", b"\\U", b"0x", b"-"),
@@ -145,20 +160,32 @@ def lines_of(content: bytes) -> int:
     return 1 + len(content.decode(errors="replace").splitlines())
 
 
-def lab_is_read_or_refused(path: Path, content: bytes) -> None:
+def is_read_or_refused(read: Callable[[Path], Part], path: Path, content: bytes) -> None:
     path.write_bytes(content)
     refusal = None
     try:
-        lab = files.read_lab(path)
+        model = read(path)
     except FileError as error:
         refusal = error
     if refusal is None:
-        assert Lab.model_validate_json(lab.model_dump_json()) == lab
+        assert type(model).model_validate_json(model.model_dump_json(by_alias=True)) == model
     else:
         assert refusal.path == path
         assert str(refusal).startswith(f"{path}:")
         assert 0 <= refusal.line <= lines_of(content)
         assert len(str(refusal)) < 2000
+
+
+def lab_is_read_or_refused(path: Path, content: bytes) -> None:
+    is_read_or_refused(files.read_lab, path, content)
+
+
+def campaign_is_read_or_refused(path: Path, content: bytes) -> None:
+    is_read_or_refused(campaign_files.read_campaign, path, content)
+
+
+def release_is_read_or_refused(path: Path, content: bytes) -> None:
+    is_read_or_refused(lambda named: campaign_files.read_release(str(named))[0], path, content)
 
 
 def pod_is_converted_or_refused(pdf: Path, idf: Path | None) -> None:
@@ -192,6 +219,30 @@ def test_inventories_with_mutated_structure(tmp_path: Path, content: bytes) -> N
 def test_shipped_inventories_mutated(tmp_path: Path, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(SHIPPED))
     lab_is_read_or_refused(tmp_path / path.name, data.draw(mutated_bytes(path.read_bytes())))
+
+
+@examples(150)
+@given(content=mutated_bytes(CAMPAIGN))
+def test_campaigns_with_mutated_bytes(tmp_path: Path, content: bytes) -> None:
+    campaign_is_read_or_refused(tmp_path / "fuzzed.yaml", content)
+
+
+@examples(300)
+@given(content=mutated_structure(CAMPAIGN))
+def test_campaigns_with_mutated_structure(tmp_path: Path, content: bytes) -> None:
+    campaign_is_read_or_refused(tmp_path / "fuzzed.yaml", content)
+
+
+@examples(100)
+@given(content=mutated_bytes(RELEASE))
+def test_releases_with_mutated_bytes(tmp_path: Path, content: bytes) -> None:
+    release_is_read_or_refused(tmp_path / "fuzzed.yaml", content)
+
+
+@examples(200)
+@given(content=mutated_structure(RELEASE))
+def test_releases_with_mutated_structure(tmp_path: Path, content: bytes) -> None:
+    release_is_read_or_refused(tmp_path / "fuzzed.yaml", content)
 
 
 @examples(300)

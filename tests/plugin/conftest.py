@@ -1,19 +1,25 @@
-"""A project of one small embedded lab and whatever suite a test writes, run by pytest in a process of its own."""
+"""A project of small embedded labs and whatever suite a test writes, run by pytest in a process of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from nfvcert.archive import read_record
+from nfvcert.judge import TestResult
+from nfvcert.leases.files import Files
 from nfvcert.record import Record, StreamRecord
 
 LAB = """
@@ -46,6 +52,7 @@ criteria:
 SUITE = """
 import pytest
 pytestmark = [pytest.mark.network, pytest.mark.measures("network.test.speed")]
+def ok(kpi): kpi.measure("network.test.speed", 200.0)
 """
 INI = """
 [pytest]
@@ -82,6 +89,23 @@ class Run:
         """Test name → verdict."""
         return {test.test.split("::")[-1].split("[")[0]: test.verdict.value for test in self.stream.tests}
 
+    @property
+    def results(self) -> dict[str, TestResult]:
+        """`test_a[opco-ru]` → its only result, of all streams."""
+        found = [result for stream in self.record.streams for result in stream.tests]
+        assert max(Counter(result.test for result in found).values()) == 1
+        return {result.test.split("::")[-1]: result for result in found}
+
+    @property
+    def all_verdicts(self) -> dict[str, str]:
+        """`test_a[opco-ru]` → its verdict, of all streams."""
+        return {name: result.verdict.value for name, result in self.results.items()}
+
+    @property
+    def decisions(self) -> dict[str, str]:
+        """Stream → its decision."""
+        return {stream.plan.stream: stream.judgement.decision.value for stream in self.record.streams}
+
     def sentence(self, name: str) -> str:
         """What is said of a test."""
         return next(test.sentence for test in self.stream.tests if f"::{name}[" in test.test)
@@ -105,8 +129,14 @@ class Project:
         """The tests to run; every one of them measures network.test.speed unless it says otherwise."""
         self.write("suites/test_it.py", SUITE + textwrap.dedent(text))
 
+    def add_labs(self, *names: str, more: str = "") -> list[str]:
+        """Have embedded labs of these names, with ``more`` in their inventories; returns the options that name them."""
+        for name in names:
+            self.write(f"lab_inventory/{name}.yaml", LAB.format(name=name) + more)
+        return [f"--lab={name}" for name in names]
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start pytest on the suite."""
+        """Start pytest on the suite, in a session of its own, as in a terminal of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", *arguments],
             cwd=self.folder,
@@ -114,36 +144,79 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
-    def ended(self, process: subprocess.Popen[str]) -> Run:
+    def certify(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start to certify."""
+        return self.start("-m", "network", *arguments)
+
+    def ended(self, process: subprocess.Popen[str], within_s: float = 60) -> Run:
         """Wait for a started pytest."""
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=within_s)
         folders = sorted((self.folder / "reports").glob("2*"))
         return Run(process.returncode, output, folders[-1] if folders else None)
 
     def run(self, *arguments: str, lab: str = "opco-ru") -> Run:
         """Certify the lab, and wait."""
-        return self.ended(self.start("-m", "network", f"--lab={lab}", *arguments))
+        return self.ended(self.certify(f"--lab={lab}", *arguments))
+
+    def command(self, *arguments: str) -> str:
+        """What `nfvcert` prints."""
+        command = [sys.executable, "-m", "nfvcert.cli", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=30
+        )
+        return done.stdout + done.stderr
+
+    def processes(self) -> list[psutil.Process]:
+        """All that work in the project's folder."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if Path(process.cwd()).is_relative_to(self.folder) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
 
     def events(self) -> list[dict[str, object]]:
         """The events of the last run so far."""
-        (folder,) = (self.folder / "reports").glob("2*")
+        *_, folder = sorted((self.folder / "reports").glob("2*"))
         return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+
+    def results_so_far(self) -> int:
+        """How many tests of the last run have told of their end."""
+        with contextlib.suppress(OSError, ValueError):
+            return sum(told["event"] == "test-finished" for told in self.events())
+        return 0
+
+    def lines(self, name: str) -> list[str]:
+        """What the suite has written to a file, as far as it is there."""
+        path = self.folder / name
+        return path.read_text().splitlines() if path.exists() else []
+
+
+def soon(true: Callable[[], object], within_s: float = 30.0) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     """A fresh project; its embedded labs live in a run directory of their own."""
-    run_dir = tmp_path / "run"
-    made = Project(tmp_path, {**os.environ, "NFVCERT_RUN_DIR": str(run_dir), "COLUMNS": "120"})
+    leases = tmp_path / "leases"
+    places = {"NFVCERT_RUN_DIR": str(tmp_path / "run"), "NFVCERT_LEASES": str(leases)}
+    made = Project(tmp_path, {**os.environ, **places, "COLUMNS": "120"})
     made.write("pytest.ini", INI)
-    made.write("lab_inventory/opco-ru.yaml", LAB.format(name="opco-ru"))
+    made.add_labs("opco-ru")
     made.write("testmodels/kpis.yaml", KPIS)
     made.write("testmodels/network.yaml", MODEL)
     yield made
-    sweep = "from nfvcert import embedded; print(embedded.down('opco-ru'))"
-    left = subprocess.run(
-        [sys.executable, "-c", sweep], env=made.environment, capture_output=True, text=True, check=True
-    )
-    assert left.stdout == "False\n", "the run left its lab up"
+    left = [*(tmp_path / "run").glob("*/state.json"), *made.processes()]
+    for process in made.processes():
+        process.kill()
+    made.command("lab", "sweep")
+    assert not left, "the run left something behind"
+    assert not leases.exists() or not Files(leases).all(), "the run left its lease"

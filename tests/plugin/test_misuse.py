@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
@@ -60,9 +61,12 @@ def test_no_test_selected(project: Project) -> None:
     assert "no test for a lab was selected" in refused(project, "-k", "nothing_like_that")
 
 
-def test_workers_in_parallel(project: Project) -> None:
+@pytest.mark.parametrize(
+    "option", [["-n2", "--dist=loadscope"], ["--dist=each", "--tx=2*popen"], ["--dist=load", "--tx=ssh=there"]]
+)
+def test_other_ways_to_distribute(project: Project, option: list[str]) -> None:
     project.suite(PASSES)
-    assert "leave out -n" in refused(project, "-n", "2")
+    assert "the labs decide what runs side by side: leave out --dist and --tx" in refused(project, *option)
 
 
 def test_an_unknown_test_model(project: Project) -> None:
@@ -141,3 +145,87 @@ def test_malformed_yaml(project: Project) -> None:
     project.write("lab_inventory/opco-ru.yaml", "lab: [opco-ru\nowner: }{")
     project.suite(PASSES)
     assert "opco-ru.yaml:" in refused(project)
+
+
+def test_a_claim_that_the_lab_cannot_meet(project: Project) -> None:
+    project.suite(
+        """
+        @pytest.mark.claims("host", roles="compute")
+        def test_x(kpi):
+            kpi.measure("network.test.speed", 200.0)
+        """
+    )
+    said = refused(project)
+    assert "test_x[opco-ru]: the lab cannot give a host with roles=compute: opco-ru/leaf-1 has roles=switch" in said
+    assert "the lab is described in" in said
+
+
+def test_a_claim_of_an_unknown_kind(project: Project) -> None:
+    project.suite(
+        """
+        @pytest.mark.claims("generatr")
+        def test_x(kpi):
+            kpi.measure("network.test.speed", 200.0)
+        """
+    )
+    assert "one of lab, host, generator, cloud, quota, shares" in refused(project)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{lab: opco-rU}", "campaign.yaml:3: streams[0].lab"),
+        ("{lab: opco-xx}", "campaign.yaml:3: streams[0].lab"),
+        ("{lab: opco-ru, unit: nic-fw-9}", "campaign.yaml:3: streams[0].unit"),
+        ("{lab: opco-ru, model: netwrk}", "campaign.yaml:3: streams[0].model"),
+        ("{lab: opco-ru, after: opco-ru}", "campaign.yaml:3: streams[0].after"),
+        ("{lab: opco-ru, deadline: 2026-11-27T18:00}", "a deadline needs its offset from UTC"),
+    ],
+)
+def test_a_campaign_that_cannot_be(project: Project, entry: str, said: str) -> None:
+    project.suite(PASSES)
+    project.write("campaign.yaml", f"campaign: weekly\nstreams:\n  - {entry}\n")
+    run = project.ended(project.start("-m", "network", "--campaign=campaign.yaml"))
+    assert run.status == 4, run.output
+    assert said in run.output
+    assert run.folder is None
+
+
+def test_a_campaign_and_labs_at_once(project: Project) -> None:
+    project.suite(PASSES)
+    project.write("campaign.yaml", "campaign: weekly\nstreams:\n  - {lab: opco-ru}\n")
+    assert "leave out --lab and --release" in refused(project, "--campaign=campaign.yaml")
+
+
+def test_a_release_without_a_lab(project: Project) -> None:
+    project.suite(PASSES)
+    project.write(
+        "releases/x-1.yaml",
+        """
+        unit: x-1
+        type: GA
+        changes: [{component: nic, vendor: V, product: P, from: "0", to: "1", trigger: firmware}]
+        """,
+    )
+    run = project.ended(project.start("-m", "network", "--release=x-1"))
+    assert run.status == 4
+    assert "a release unit is certified in a lab: name it with --lab=NAME" in run.output
+
+
+def test_a_deadline_that_the_plan_misses_is_told_with_the_figure(project: Project) -> None:
+    project.suite(PASSES)
+    project.write("campaign.yaml", "campaign: w\nstreams:\n  - {lab: opco-ru, deadline: 2020-01-01T00:00:00Z}\n")
+    run = project.ended(project.start("-m", "network", "--campaign=campaign.yaml"))
+    assert run.status == 0, run.output
+    assert "after its deadline 2020-01-01T00:00:00+00:00" in run.output
+
+
+def test_a_plan_runs_nothing(project: Project) -> None:
+    project.suite(PASSES)
+    run = project.run("--plan=plan.json")
+    assert run.status == 0, run.output
+    assert run.folder is None
+    plan = json.loads((project.folder / "plan.json").read_text())
+    (bar,) = plan["bars"]
+    assert bar["test"] == "suites/test_it.py::test_fast[opco-ru]"
+    assert plan["bound_seconds"] <= plan["seconds"] == bar["seconds"]

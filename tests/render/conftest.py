@@ -12,7 +12,7 @@ from nfvcert.record import Record
 from nfvcert.render import acceptance
 from tests.render import sample, screenshot
 
-RECORDS = ("accepted", "rejected", "inconclusive", "interrupted", "killed", "two_streams", "hostile")
+RECORDS = ("accepted", "rejected", "inconclusive", "interrupted", "killed", "two_streams", "campaign", "hostile")
 
 
 @pytest.fixture(scope="session")

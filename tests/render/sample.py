@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from nfvcert.claims import Need
 from nfvcert.judge import Finding, TestResult, Verdict, judge, worst
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Condition, Kpi, Measurement
@@ -18,21 +21,26 @@ from nfvcert.record import (
     Event,
     GeneratorCalibrated,
     LabFingerprinted,
+    LeaseLogged,
     LeftOut,
     Measured,
     PlannedTest,
     Record,
     RunFacts,
     RunFinished,
+    RunResumed,
     RunStarted,
     Series,
     SeriesDrawn,
     StreamPlan,
     StreamPlanned,
     TestFinished,
+    TestStarted,
     Trouble,
     from_events,
 )
+from nfvcert.release import ReleaseUnit
+from nfvcert.streams import plan_run
 from nfvcert.testmodel import Criterion, Parameters
 
 ROOT = Path(__file__).parents[2]
@@ -275,6 +283,7 @@ def tests_of(lab: str) -> list[tuple[str, str, float]]:
     ]
 
 
+@functools.cache
 def plan_of(lab: str) -> StreamPlan:
     """The plan of a stream in a lab of lab_inventory/."""
     path = ROOT / "lab_inventory" / f"{lab}.yaml"
@@ -307,11 +316,12 @@ def plan_of(lab: str) -> StreamPlan:
     )
 
 
-def stream_events(scenario: Scenario) -> list[Event]:
+def stream_events(scenario: Scenario, plan: StreamPlan | None = None) -> list[Event]:
     """The events of a stream from its plan to its last test."""
+    plan = plan or plan_of(scenario.lab)
+    scenario = replace(scenario, lab=plan.stream)
     run = _Run(scenario)
     lab = scenario.lab
-    plan = plan_of(lab)
     run.events += [
         StreamPlanned(plan=plan),
         LabFingerprinted(
@@ -480,7 +490,9 @@ def _learning(run: _Run, node: str, title: str, seconds: float) -> None:
     run.finished(node, title, seconds, [], "1000 frames to an unknown address were flooded, none to a learnt one")
 
 
-def record_of(streams: Sequence[Iterable[Event]], *, ending: Sequence[Event] | None = None, labs: str = "") -> Record:
+def record_of(
+    streams: Sequence[Iterable[Event]], *, ending: Sequence[Event] | None = None, labs: str = "", workers: int = 0
+) -> Record:
     """A record of whole streams; without ``ending`` the run came to its own end."""
     began = RunStarted(
         facts=RunFacts(
@@ -493,6 +505,7 @@ def record_of(streams: Sequence[Iterable[Event]], *, ending: Sequence[Event] | N
             platform="Linux 6.1.0-28-amd64 x86_64, 2 CPUs",
             user="certifier",
             suites_sha256="c3b2a190" * 8,
+            workers=workers,
         )
     )
     events: list[Event] = [began]
@@ -585,3 +598,134 @@ def hostile() -> Record:
             case _:
                 events.append(event)
     return record_of([events], labs=HOSTILE)
+
+
+# Campaigns: many streams in one run.
+
+UNITS = ("nic-fw-8.30", "host-os-12.8", "ovs-3.3.2", "network-pack-2026.11")
+CAMPAIGN_START = datetime(2026, 11, 25, 10, 22, 4, tzinfo=UTC)
+
+
+@functools.cache
+def unit_of(name: str) -> ReleaseUnit:
+    """A release unit of releases/."""
+    return ReleaseUnit.model_validate(YAML(typ="safe").load(ROOT / "releases" / f"{name}.yaml"))
+
+
+def campaign_plans(streams: int = 20) -> list[StreamPlan]:
+    """As many streams, each in a lab of its own; what they need of it differs from test to test."""
+    plans = []
+    for number in range(streams):
+        unit, lab = unit_of(UNITS[number % len(UNITS)]), f"opco-{number:02}"
+        name = f"{unit.unit}@{lab}"
+        base = plan_of("opco-ru")
+        planned = []
+        for index, (node, title, seconds) in enumerate(tests_of(name)):
+            needs = [Need(resource=lab), Need(resource="machine")]
+            if "throughput" in node or "latency" in node or "soak" in node:
+                needs += [Need(resource=f"{lab}/generator", how="exclusive")]
+                needs[1] = Need(resource="machine", how="exclusive" if "throughput" in node else "shared")
+            if "failover" in node:
+                needs[0] = Need(resource=lab, how="exclusive")
+            planned.append(
+                PlannedTest(
+                    test=node,
+                    title=title,
+                    measures=(),
+                    reason="functional test of the network suite" if index % 3 else "required: network.throughput.ndr",
+                    expected_seconds=seconds * (1 + number % 5 / 10),
+                    needs=tuple(needs),
+                    destructive="failover" in node,
+                )
+            )
+        changes = {
+            "stream": name,
+            "lab": base.lab.model_copy(update={"lab": lab, "title": f"OpCo {number:02}, Moscow"}),
+            "unit": unit,
+            "unit_sha256": "d1e2f3a4" * 8,
+            "planned": tuple(planned),
+            "left_out": (LeftOut(test=_node(name, "routing__convergence"), reason=base.left_out[0].reason),),
+            "priority": 10 if number == 3 else 0,
+            "deadline": {2: "2026-11-25T10:40:00+00:00", 3: "2026-11-25T10:30:00+00:00"}.get(number),
+            "after": (f"{UNITS[0]}@opco-00",) if number == 4 else (),
+        }
+        plans.append(base.model_copy(update=changes))
+    return plans
+
+
+def campaign(streams: int = 20, workers: int = 8) -> Record:
+    """A run of many streams: some rejected, one lab that broke, one test begun twice, and a pause in between."""
+    plans = campaign_plans(streams)
+    bars = {bar.test: bar for bar in plan_run(plans, workers, now=CAMPAIGN_START).bars}
+    told: list[list[Event]] = []
+    for number, plan in enumerate(plans):
+        lab = plan.stream
+        scenario = (
+            replace(_faulty(), lab=lab) if number in {1, 6} else Scenario(lab, stops_at=5 if number == 5 else None)
+        )
+        events: list[Event] = []
+        for event in stream_events(scenario, plan):
+            if isinstance(event, TestFinished) and event.result.started:
+                bar = bars[event.result.test]
+                began = (CAMPAIGN_START + timedelta(seconds=bar.start)).isoformat(timespec="milliseconds")
+                result = event.result.model_copy(
+                    update={"started": began, "seconds": bar.seconds, "worker": bar.worker}
+                )
+                events.append(TestStarted(stream=lab, test=result.test, at=began, worker=bar.worker))
+                if number == 7 and "latency" in result.test:
+                    lost = {
+                        "verdict": Verdict.INCONCLUSIVE,
+                        "sentence": f"{result.test}: worker {bar.worker} was killed by signal 9 in mid-test",
+                        "seconds": 3.1,
+                        "broke_off": True,
+                        "blame": None,
+                        "evidence": None,
+                    }
+                    events.append(TestFinished(stream=lab, result=result.model_copy(update=lost)))
+                    events.append(TestStarted(stream=lab, test=result.test, at=began, worker="w9"))
+                    later = CAMPAIGN_START + timedelta(seconds=bar.start + 60)
+                    again = {"started": later.isoformat(timespec="milliseconds"), "worker": "w9"}
+                    result = result.model_copy(update=again)
+                events.append(TestFinished(stream=lab, result=result))
+            else:
+                events.append(event)
+        told.append(events)
+    pause: list[Event] = [
+        LeaseLogged(
+            at="2026-11-25T10:22:06.120+00:00", resource="opco-03", what="waiting", holder="ana@bastion, run 7"
+        ),
+        LeaseLogged(at="2026-11-25T10:24:11.870+00:00", resource="opco-03", what="taken"),
+        RunFinished(at="2026-11-25T10:31:00+00:00", interrupted=True),
+        RunResumed(at="2026-11-25T10:33:00+00:00", command="pytest --resume 20261125-102204-weekly", user="certifier"),
+    ]
+    half = streams // 2
+    ending: list[Event] = [
+        LeaseLogged(at="2026-11-25T10:57:00.010+00:00", resource="opco-03", what="released"),
+        RunFinished(at="2026-11-25T10:57:04+00:00"),
+    ]
+    command = "pytest --campaign=campaigns/weekly.yaml -n 8"
+    return record_of([*told[:half], pause, *told[half:]], ending=ending, labs=command, workers=workers)
+
+
+def large_plans(streams: int = 100, tests: int = 200) -> list[StreamPlan]:
+    """A plan as large as it may become."""
+    chance = random.Random(3)
+    found = []
+    for plan in campaign_plans(streams):
+        lab = plan.lab.lab
+        planned = tuple(
+            PlannedTest(
+                test=f"suites/network/test_{index % 12}.py::test_case_{index}[{plan.stream}]",
+                title=f"Case {index} of the suite does what it should",
+                measures=(),
+                reason="functional test of the network suite",
+                expected_seconds=chance.uniform(1, 60),
+                needs=(
+                    Need(resource=lab),
+                    Need(resource=f"{lab}/generator", how="exclusive" if index % 3 else "shared"),
+                ),
+            )
+            for index in range(tests)
+        )
+        found.append(plan.model_copy(update={"planned": planned}))
+    return found

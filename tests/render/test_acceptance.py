@@ -110,7 +110,7 @@ def test_everything_that_was_judged_is_said(records: dict[str, Record], pages: d
             stream.plan.lab.owner.organisation,
         ]
         said += [finding.sentence for finding in stream.judgement.findings]
-        said += [part for test in stream.tests for part in (test.title, test.test, test.sentence)]
+        said += [part for test in (*stream.tests, *stream.attempts) for part in (test.title, test.test, test.sentence)]
         said += [result.criterion.as_written for result in stream.judgement.criteria]
         said += [part for left in stream.plan.left_out for part in (left.test, left.reason)]
         said += [stream.plan.inventory_sha256, stream.plan.model_sha256]
@@ -159,6 +159,79 @@ def test_a_run_without_streams_decides_nothing() -> None:
     assert "ACCEPTED" not in page
     empty = acceptance.html(sample.record_of([], ending=[RunFinished(at="2026-11-25T10:25:46+00:00")]))
     assert "NOTHING DECIDED" in empty
+
+
+def section(page: str, start: str, end: str = "</section>") -> str:
+    return plain(page.partition(start)[2].partition(end)[0])
+
+
+def test_of_many_streams_an_overview_comes_first_worst_first(pages: dict[str, str], records: dict[str, Record]) -> None:
+    overview = section(pages["campaign"], 'id="overview"', "</table>")
+    decisions = re.findall(
+        r'class="badge ([a-z]+)"', re.sub(r'<span class="(pass|fail)">.*?</span></span>', "", overview)
+    )
+    assert decisions == ["rejected"] * 2 + ["inconclusive"] + ["accepted"] * 17
+    links = re.findall(r'href="#(s\d+)">([^<]+)<', overview)
+    assert sorted(links) == sorted((f"s{n}", s.plan.stream) for n, s in enumerate(records["campaign"].streams, 1))
+    assert "11 of 15" in overview
+    assert "<title>2 REJECTED, 1 INCONCLUSIVE, 17 ACCEPTED" in pages["campaign"]
+    assert 'id="overview"' not in pages["accepted"]
+
+
+def test_a_release_unit_is_shown_with_its_changes_and_never_as_verified(pages: dict[str, str]) -> None:
+    unit = section(pages["campaign"], 'id="s1-unit"')
+    for said in ("nic-fw-8.30", "X710", "8.20", "8.30", "firmware", "did not verify that it is installed"):
+        assert said in unit
+    assert "was not verified: the decision is about the lab as it was found" in plain(pages["campaign"])
+    assert "was not verified" not in pages["accepted"]
+    assert "s1-unit" not in pages["accepted"]
+
+
+def test_a_deadline_is_met_or_missed_or_the_stream_is_not_done(pages: dict[str, str]) -> None:
+    overview = section(pages["campaign"], 'id="overview"', "</table>")
+    assert re.search(r"10:40.UTC.{0,200}missed.{0,60}by 14.min", overview)
+    assert re.search(r"10:30.UTC.{0,200}met.{0,60}before", overview)
+    record = sample.interrupted()
+    (stream,) = record.streams
+    plan = stream.plan.model_copy(update={"deadline": "2026-11-25T23:00:00+00:00"})
+    late = record.model_copy(update={"streams": (stream.model_copy(update={"plan": plan}),)})
+    assert "not done" in acceptance.html(late), "it was interrupted: nobody can say that it met its deadline"
+
+
+def test_an_earlier_attempt_is_visible_with_its_verdict(pages: dict[str, str], records: dict[str, Record]) -> None:
+    (attempt,) = [attempt for stream in records["campaign"].streams for attempt in stream.attempts]
+    tests = plain(fragment(pages["campaign"], "s8-tests"))
+    assert "1 test was begun more than once" in tests
+    shown = tests.partition('class="attempt')[2]
+    assert "INCONCLUSIVE" in shown.partition("</th>")[0]
+    assert attempt.sentence in Page(pages["campaign"]).text
+    assert pages["campaign"].count('class="attempt') == 1
+
+
+def test_both_parts_of_a_resumed_run_are_told(pages: dict[str, str]) -> None:
+    note = section(pages["campaign"], 'class="note"', "</div>")
+    assert "made in 2 parts" in note
+    assert "10:33" in note
+    assert "because it had ended" in note
+    assert 'class="note"' not in pages["accepted"]
+
+
+def test_leases_are_told(pages: dict[str, str]) -> None:
+    leases = section(pages["campaign"], 'id="leases"')
+    assert "waited for, exclusive" in leases
+    assert "ana@bastion, run 7" in leases
+    assert 'id="leases"' not in pages["accepted"]
+
+
+def test_the_timeline_shows_every_test_that_began(pages: dict[str, str], records: dict[str, Record]) -> None:
+    timeline = section(pages["campaign"], 'id="timeline"')
+    began = [
+        test for stream in records["campaign"].streams for test in (*stream.tests, *stream.attempts) if test.started
+    ]
+    assert len(re.findall(r'<path class="v-', timeline)) == len(began) == 235
+    assert len(re.findall(r'<path class="v-fail"', timeline)) == sum(test.verdict == "FAIL" for test in began)
+    assert len(re.findall(r'<path class="v-inconclusive earlier"', timeline)) == 1
+    assert 'id="timeline"' not in pages["accepted"], "one test after the other needs no picture"
 
 
 def test_conditions_are_told_apart_from_acceptance() -> None:

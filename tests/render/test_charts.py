@@ -44,11 +44,11 @@ def judged(
     return judge(criterion, [found])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(POINTS, st.sampled_from(["line", "steps", "histogram"]), NUMBERS)
 def test_any_points_are_drawn_or_said_to_be_none(points: list[tuple[float, float]], kind: str, bound: float) -> None:
-    """Warnings are errors here, so matplotlib has nothing to complain of either."""
-    chart = charts.draw(series(points, kind), [charts.Limit(bound, "required")], prefix="p")
+    """Warnings are errors here, and so is an overflow."""
+    chart = charts.draw(series(points, kind), [charts.Limit(bound, "required")])
     if chart.svg:
         root = ET.fromstring(chart.svg)  # noqa: S314 - of our own making
         assert root.get("aria-label") == chart.alternative
@@ -56,21 +56,38 @@ def test_any_points_are_drawn_or_said_to_be_none(points: list[tuple[float, float
         assert "no points" in chart.alternative
 
 
-def test_charts_of_one_page_share_no_ids(records: dict[str, Record]) -> None:
+def test_charts_have_no_ids_that_could_clash(records: dict[str, Record]) -> None:
     (stream,) = records["accepted"].streams
-    ids: list[str] = []
-    for number, curve in enumerate(stream.series):
-        svg = charts.draw(curve, charts.limits(curve, stream), prefix=f"c{number}").svg
-        own = re.findall(r' id="([^"]+)"', svg)
-        assert all(name.startswith(f"c{number}-") for name in own)
-        assert set(re.findall(r'(?:href="|url\()#([^")]+)', svg)) == set(own)
-        ids += own
-    assert ids
-    assert len(ids) == len(set(ids))
+    for curve in stream.series:
+        svg = charts.draw(curve, charts.limits(curve, stream)).svg
+        assert not re.search(r"\bid=|href|url\(", svg)
+
+
+def drawn(curve: Series, *bounds: charts.Limit) -> tuple[list[tuple[float, float]], dict[str, float]]:
+    """Where the data is drawn, and where the figures of the vertical axis stand."""
+    root = ET.fromstring(charts.draw(curve, bounds).svg)  # noqa: S314 - of our own making
+    data = next(e for e in root.iter() if "stroke:var(--chart)" in (e.get("style") or ""))
+    places = [(float(x), float(y)) for x, y in re.findall(r"([\d.-]+) ([\d.-]+)", data.get("d") or "")]
+    figures = {e.text or "": float(e.get("y") or 0) - 4 for e in root.iter() if e.get("text-anchor") == "end"}
+    return places, figures
+
+
+def test_a_point_stands_at_the_height_of_its_figure() -> None:
+    places, figures = drawn(series([(1, 20), (2, 40), (3, 0)]))
+    assert [y for _, y in places] == pytest.approx([figures["20"], figures["40"], figures["0"]], abs=0.11)
+    xs = [x for x, _ in places]
+    assert xs[2] - xs[1] == pytest.approx(xs[1] - xs[0], abs=0.11)
+
+
+def test_a_limit_above_the_data_makes_room_for_itself() -> None:
+    _, without = drawn(series([(1, 20), (2, 40)]))
+    _, with_limit = drawn(series([(1, 20), (2, 40)]), charts.Limit(100, "required"))
+    assert "100" not in without
+    assert "100" in with_limit
 
 
 def test_a_chart_takes_its_colours_from_the_page() -> None:
-    svg = charts.draw(series([(1, 2), (2, 3)]), [charts.Limit(2.5, "required")], prefix="p").svg
+    svg = charts.draw(series([(1, 2), (2, 3)]), [charts.Limit(2.5, "required")]).svg
     assert {"var(--chart)", "var(--ink)", "var(--muted)", "var(--line)"} <= set(re.findall(r"var\(--\w+\)", svg))
     assert not re.findall(r"#[0-9a-f]{6}\b", svg)
     assert "<style" not in svg
@@ -91,15 +108,15 @@ def test_bounds_are_drawn_only_where_they_belong(records: dict[str, Record]) -> 
 
 def test_a_bound_far_away_is_told_and_not_drawn() -> None:
     near, far = charts.Limit(4, "near"), charts.Limit(4000, "far")
-    chart = charts.draw(series([(1, 2), (2, 3)]), [near, far], prefix="p")
+    chart = charts.draw(series([(1, 2), (2, 3)]), [near, far])
     assert (chart.drawn, chart.beyond) == ((near,), (far,))
     assert "far" in chart.alternative
 
 
 def test_a_long_tail_gets_decades() -> None:
-    chart = charts.draw(series([(10, 5000), (20, 300), (5000, 1)], "histogram"), prefix="p")
+    chart = charts.draw(series([(10, 5000), (20, 300), (5000, 1)], "histogram"))
     assert chart.log_axes == ("x", "y")
-    assert charts.draw(series([(10, 5000), (20, 3000)], "histogram"), prefix="p").log_axes == ()
+    assert charts.draw(series([(10, 5000), (20, 3000)], "histogram")).log_axes == ()
 
 
 @pytest.mark.parametrize(

@@ -35,18 +35,45 @@ def test_it_ends_with_the_decision_after_the_findings(records: dict[str, Record]
         assert told.index(plain(finding.subject if "{" in finding.subject else finding.sentence)[:20]) < last
 
 
-def test_every_stream_has_its_own_decision(records: dict[str, Record]) -> None:
+def test_of_several_streams_the_worst_stand_first_and_the_count_last(records: dict[str, Record]) -> None:
     told = terminal.summary(records["two_streams"], width=80, colour=False)
-    assert "✓ ACCEPTED  opco-ru" in told
-    assert "✕ REJECTED  opco-kz" in told
+    rows = [line.split() for line in told.splitlines() if " of 15 " in line]
+    assert [row[:3] for row in rows] == [["✕", "REJECTED", "opco-kz"], ["✓", "ACCEPTED", "opco-ru"]]
+    assert told.splitlines()[-1] == "✕ 1 REJECTED, ✓ 1 ACCEPTED"
+    assert "network.isolation.leaked: 12 frames" in told
+
+
+def test_twenty_streams_fit_on_a_screen(records: dict[str, Record]) -> None:
+    told = terminal.summary(records["campaign"], width=100, colour=False)
+    assert len(told.splitlines()) < 55
+    assert "✕ 2 REJECTED, ? 1 INCONCLUSIVE, ✓ 17 ACCEPTED" in told
+    assert "1 test was begun more than once" in told
+    assert "It went on at" in told
+
+
+def test_many_streams_are_cut_and_counted(records: dict[str, Record]) -> None:
+    record = records["campaign"]
+    told = terminal.summary(record.model_copy(update={"streams": record.streams * 3}), width=100, colour=False)
+    assert "and 20 more: 20 ACCEPTED" in told
+    assert "✕ 6 REJECTED, ? 3 INCONCLUSIVE, ✓ 51 ACCEPTED" in told
+
+
+def test_what_never_ran_for_one_reason_is_told_once(records: dict[str, Record]) -> None:
+    told = plain(terminal.summary(records["killed"], width=80, colour=False))
+    findings = records["killed"].streams[0].judgement.findings
+    assert len(findings) == 16
+    assert "8 criteria: not measured" in told
+    assert "7 tests: planned, but never reported" in told
+    assert "more" not in told.partition("NOT RUN 8 criteria")[2]
+    assert "killed before its end" in told
 
 
 def test_many_findings_are_cut_and_counted(records: dict[str, Record]) -> None:
-    told = terminal.summary(records["killed"], width=80, colour=False)
-    total = len(records["killed"].streams[0].judgement.findings)
-    assert total > 8
-    assert f"and {total - 8} more" in told
-    assert "killed before its end" in told
+    (stream,) = records["rejected"].streams
+    findings = stream.judgement.findings * 5
+    judgement = stream.judgement.model_copy(update={"findings": findings})
+    record = records["rejected"].model_copy(update={"streams": (stream.model_copy(update={"judgement": judgement}),)})
+    assert f"and {len(findings) - 8} more" in terminal.summary(record, width=80, colour=False)
 
 
 def test_the_lab_is_blamed_in_words(records: dict[str, Record]) -> None:
@@ -60,7 +87,7 @@ def test_colour_only_when_asked_and_never_from_the_record(records: dict[str, Rec
     assert "\x1b[" in told
     assert set(re.findall(r"\x1b\[([\d;]*)m", told)) <= {"0", "1", "2", "1;31", "31", "32", "33", "34"}
     bare = re.sub(r"\x1b\[[\d;]*m", "", told)
-    assert not terminal.CONTROL.search(bare)
+    assert not words.CONTROL.search(bare)
     assert "[red]" in bare, "text that looks like markup is text"
 
 

@@ -1,4 +1,4 @@
-"""The example of docs/suite-author.md, taken from the page: it passes in a healthy lab, and finds its fault."""
+"""The examples of docs/suite-author.md, taken from the page: they pass in a healthy lab, and find their fault."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def certified(project: Path, reports: str) -> Certified:
+def certified(project: Path, reports: str, *more: str) -> Certified:
     """Run the documented test as the page says."""
-    asked = [sys.executable, "-m", "pytest", "-m", "network", "--lab=opco-ru", f"--reports={reports}"]
+    asked = [sys.executable, "-m", "pytest", "-m", "network", "--lab=opco-ru", f"--reports={reports}", *more]
     ended = subprocess.run(
         [*asked, "-p", "no:cacheprovider"], cwd=project, capture_output=True, text=True, timeout=120, check=False
     )
@@ -78,3 +78,17 @@ def test_the_documented_example_passes_and_finds_its_fault(lab: embedded.Embedde
     assert faulty.stream.judgement.decision == "REJECTED", faulty.output
     assert case.fails == KPI
     assert faulty.verdicts(KPI) == {"FAIL"}
+
+
+@pytest.mark.usefixtures("lab")
+def test_the_documented_claims_are_taken_and_the_chain_stays_in_one_worker(project: Path) -> None:
+    (project / "suites/test_files.py").write_text(block("python", '"""A storage host'))
+    stream = certified(project, "claims", "-n2", "-ka_file").stream
+    planned = [test for test in stream.plan.planned if "a_file" in test.test]
+    assert [{str(need) for need in test.needs} for test in planned] == [
+        {"opco-ru (shared)", "machine (shared)", "opco-ru/storage-1 (exclusive)"},
+        {"opco-ru (shared)", "machine (shared)", "opco-ru/storage-1 (exclusive)", "opco-ru/compute-1 (shared)"},
+    ]
+    ran = [test for test in stream.tests if "a_file" in test.test]
+    assert [test.verdict for test in ran] == ["PASS", "PASS"]
+    assert len({test.worker for test in ran}) == 1

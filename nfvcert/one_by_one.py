@@ -1,0 +1,121 @@
+"""The serial run: pytest's own loop, with each test's leases held around it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from nfvcert.attempts import Attempts, close_stream
+from nfvcert.claims import Need
+from nfvcert.collected import stream_of
+from nfvcert.errors import LabError
+from nfvcert.holding import Holdings, waiting_text
+from nfvcert.record import StreamPlan, TestFinished
+from nfvcert.run import Run
+
+__all__ = ["OneByOne"]
+
+TICK_S = 0.2
+"""How often a lease that somebody else has is asked for again."""
+
+
+class OneByOne:
+    """The plugin object of a run without workers."""
+
+    def __init__(self, session: pytest.Session, run: Run, attempts: Attempts, holdings: Holdings) -> None:
+        self._run = run
+        self._attempts = attempts
+        self._holdings = holdings
+        self._needs = {test.test: test.needs for plan in run.plans.values() for test in plan.planned}
+        streams = [run.plans[stream] for item in session.items if (stream := stream_of(item)) in run.plans]
+        self._left = Counter(plan.lab.lab for plan in streams)
+        """Lab → tests that have not ended."""
+        attempts.on_opened = self._opened
+        attempts.on_finished = self._finished
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Wait for what the test needs; give it back after it."""
+        plan = self._run.plans.get(stream_of(item) or "")
+        if plan is None:
+            return (yield)
+        needs = self._needs.get(item.nodeid, ())
+        taken = self._taken(plan, needs)
+        self._run.console.started(plan.stream, item.nodeid, "")
+        try:
+            return (yield)
+        finally:
+            if taken:
+                self._holdings.give_back(plan.lab, needs)
+            if not self._left[plan.lab.lab]:
+                self._done_with(plan)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """What was seen while others may have been in the lab says nothing."""
+        stream = stream_of(item) or ""
+        try:
+            result: Any = yield
+        except (Exception, pytest.fail.Exception):
+            self._ensure_held(stream)
+            raise
+        self._ensure_held(stream)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """After a lab's last test, what was set up for it is torn down, so that others can have it at once."""
+        plan = self._run.plans.get(stream_of(item) or "")
+        if plan is None:
+            return (yield)
+        self._left[plan.lab.lab] -= 1
+        try:
+            return (yield)
+        finally:
+            if not self._left[plan.lab.lab]:
+                close_stream(item)
+
+    def _taken(self, plan: StreamPlan, needs: tuple[Need, ...]) -> bool:
+        """Wait until all is there that a test needs; whether it is, or the stream is broken."""
+        try:
+            while not self._is_lost(plan.stream) and plan.stream not in self._run.broken:
+                obstacle = self._holdings.take(plan.lab, needs)
+                if not obstacle:
+                    return True
+                self._run.console.waits(
+                    plan.stream, obstacle, waiting_text(plan.lab, obstacle, self._holdings.waiting[obstacle])
+                )
+                time.sleep(TICK_S)
+        except LabError as error:
+            self._run.broken[plan.stream] = error.sentence
+        return False
+
+    def _ensure_held(self, stream: str) -> None:
+        if self._is_lost(stream):
+            raise LabError(self._run.broken[stream])
+
+    def _is_lost(self, stream: str) -> bool:
+        """Break the streams whose lease was lost meanwhile; whether this one is among them."""
+        lost = False
+        for lab in self._holdings.lost():
+            for each in self._run.streams_in(lab):
+                self._run.broken[each] = f"the lease of lab {lab} was lost: others may be testing there"
+                lost = lost or each == stream
+        return lost
+
+    def _opened(self, stream: str, made: bool) -> None:
+        if made:
+            self._holdings.made(self._run.plans[stream].lab)
+
+    def _done_with(self, plan: StreamPlan) -> None:
+        try:
+            self._holdings.done_with(plan.lab)
+        except LabError as error:
+            self._run.trouble(f"lab {plan.lab.lab}", error.sentence, error.blame, stream=plan.stream)
+
+    def _finished(self, event: TestFinished) -> None:
+        self._run.console.finished(self._run.plans[event.stream], event.result)

@@ -1,0 +1,96 @@
+"""A campaign of real embedded labs in one run with workers, to a decision each.
+
+Twenty labs are certified by `python -m benchmarks pops`; a few show the same here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from datetime import datetime
+
+import pytest
+
+from nfvcert.archive import read_record
+from nfvcert.record import Record
+from tests.certify import ROOT, quick_model
+from tests.e2e.pops import write
+
+LABS = 4
+KPIS = (
+    "network.reachability.unreachable_pairs",
+    "network.learning.flooded_frames",
+    "network.learning.unknown_reach_ratio",
+    "network.mtu.largest_packet",
+)
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """Of a run of LABS labs in as many workers."""
+    where = tmp_path_factory.mktemp("campaign")
+    run_dir = where / "run"
+    run_dir.mkdir(mode=0o700)
+    campaign, folders = write(where, LABS)
+    asked = ["-m", "network", f"--campaign={campaign}", *folders, f"--test-model={quick_model(where, KPIS)}"]
+    plain = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", f"--reports={where / 'reports'}"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", f"-n{LABS}", *asked, *plain],
+        cwd=ROOT,
+        env={**os.environ, "NFVCERT_RUN_DIR": str(run_dir), "NFVCERT_LEASES": str(where / "leases")},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    left = [entry.name for entry in run_dir.iterdir() if entry.is_dir()]
+    assert left == [], "labs were left up"
+    return read_record(where / "reports" / "latest")
+
+
+def test_every_stream_has_its_decision(record: Record) -> None:
+    assert [stream.judgement.decision.value for stream in record.streams] == ["ACCEPTED"] * LABS
+    assert all(stream.plan.unit is not None for stream in record.streams)
+    assert all(test.verdict == "PASS" and not stream.attempts for stream in record.streams for test in stream.tests)
+
+
+def test_exclusive_needs_never_overlapped(record: Record) -> None:
+    uses = defaultdict(list)
+    for stream in record.streams:
+        needs = {test.test: test.needs for test in stream.plan.planned}
+        for test in stream.tests:
+            assert test.started is not None
+            begun = datetime.fromisoformat(test.started).timestamp()
+            for need in needs[test.test]:
+                uses[need.resource].append((begun, begun + test.seconds, need.how, test.test))
+    assert {"machine", *(stream.plan.lab.lab for stream in record.streams)} <= set(uses)
+    for resource, users in uses.items():
+        for one in users:
+            for other in users:
+                if one is not other and "exclusive" in (one[2], other[2]):
+                    assert one[1] <= other[0] or other[1] <= one[0], (resource, one, other)
+
+
+def test_measuring_tests_stay_in_one_worker_and_others_use_more(record: Record) -> None:
+    workers = set()
+    for stream in record.streams:
+        measuring = {test.test for test in stream.plan.planned if test.chain}
+        assert len(measuring) == 2
+        assert len({test.worker for test in stream.tests if test.test in measuring}) == 1
+        workers |= {test.worker for test in stream.tests}
+    assert len(workers) > 1
+
+
+def test_the_log_of_leases_is_balanced(record: Record) -> None:
+    held: set[str] = set()
+    for lease in record.leases:
+        if lease.what == "taken":
+            assert lease.resource not in held
+            held.add(lease.resource)
+        elif lease.what == "released":
+            held.remove(lease.resource)
+    assert held == set()
+    assert {lease.resource for lease in record.leases} == {"machine", *(s.plan.lab.lab for s in record.streams)}
