@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import campaigns, labs, reports, starts, suite
+from benchmarks import campaigns, labs, pops, reports, starts, suite
 from benchmarks.figures import ROOT, Figure
 
 
@@ -29,6 +29,7 @@ def everything() -> Iterator[Figure]:
         yield from suite.figures(Path(folder))
         yield from reports.figures((Path(folder) / "latest").resolve())
     yield from campaigns.figures()
+    yield from pops.figures()
 
 
 SECTIONS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -36,6 +37,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Figure]]] = {
     "starts": starts.figures,
     "labs": labs.figures,
     "campaigns": campaigns.figures,
+    "pops": pops.figures,
 }
 
 

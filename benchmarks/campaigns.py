@@ -85,7 +85,7 @@ def run(command: Sequence[str], project: Path, *, locks: bool, memory: bool = Fa
         launched = time.monotonic()
         with output.open("wb") as file:
             process = subprocess.Popen(command, cwd=project, env=environment, stdout=file, stderr=subprocess.STDOUT)
-            watch = _Memory(process.pid)
+            watch = Memory(process.pid)
             if memory:
                 watch.start()
             status = process.wait()
@@ -100,7 +100,7 @@ def run(command: Sequence[str], project: Path, *, locks: bool, memory: bool = Fa
     return Ran(tests, launched, controller, watch.peak_mb)
 
 
-class _Memory(threading.Thread):
+class Memory(threading.Thread):
     """Sums the proportional set size of a process and all below it, twice a second, and remembers the greatest."""
 
     def __init__(self, pid: int) -> None:

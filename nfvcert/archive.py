@@ -99,7 +99,10 @@ class Archive:
         try:
             reports.mkdir(parents=True, exist_ok=True)
             folder = _fresh(reports, name)
-            return cls(folder)
+            archive = cls(folder)
+            for changed in (folder, reports):  # a file is safe from a power cut when its name is
+                _sync(changed)
+            return archive  # noqa: TRY300 - what fails here is told below
         except StorageError as error:
             raise UsageError(f"results cannot be kept in {reports}: {error.sentence}") from error
         except OSError as error:
@@ -366,6 +369,14 @@ def _end_of_lines(descriptor: int) -> int:
     if end < size:
         os.ftruncate(descriptor, end)
     return end
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write_whole(descriptor: int, data: bytes) -> None:

@@ -18,7 +18,18 @@ from typing import Any
 
 import pytest
 
-from nfvcert.archive import JUNIT, PLAN, PLAN_PAGE, RECORD, REPORT, Archive, find_run, read_events, read_record
+from nfvcert.archive import (
+    JUNIT,
+    PLAN,
+    PLAN_PAGE,
+    RECORD,
+    REPORT,
+    Archive,
+    find_run,
+    read_events,
+    read_record,
+    undisturbed,
+)
 from nfvcert.attempts import Attempts
 from nfvcert.collected import DOMAINS, stream_of
 from nfvcert.console import shown
@@ -58,6 +69,8 @@ class Certification:
         self._suites = ""
         """Digest over the files of the planned tests."""
         self._refused = False
+        self._complete = False
+        """Nothing is missing of the run that was to be resumed: it stays as it is."""
         self._record: Record | None = None
         self._old_sigterm: Any = None
 
@@ -76,7 +89,7 @@ class Certification:
                     resumed = Resumed.of(archive)
                 else:
                     archive = Archive.create(reports, inputs.title)
-                _write_beside(config, archive.folder)
+                _write_beside(config, archive.folder, resumed.part if resumed else 1)
         except NfvcertError as error:
             raise pytest.UsageError(str(error)) from error
         return cls(config, inputs, reports, archive, resumed)
@@ -110,11 +123,11 @@ class Certification:
             )
             if self._resumed and self._plans:
                 self._resumed.check(self._plans, self._suites)
-            self._consent()
+            self._select(items)
+            self._consent({item.nodeid for item in items})
         except NfvcertError as error:
             raise pytest.UsageError(str(error)) from error
         self._refused = False
-        self._select(items)
 
     def _select(self, items: list[pytest.Item]) -> None:
         """Leave what the plans want and, of a run that is resumed, has no result; in the plans' order."""
@@ -127,10 +140,10 @@ class Certification:
         if unwanted:
             self._config.hook.pytest_deselected(items=unwanted)
 
-    def _consent(self) -> None:
+    def _consent(self, chosen: set[str]) -> None:
         """A test that destroys needs the consent of who owns the lab and of who starts the run."""
         for plan in self._plans.values():
-            destroying = [test.test for test in plan.planned if test.destructive]
+            destroying = [test.test for test in plan.planned if test.destructive and test.test in chosen]
             if destroying and not plan.lab.destructive:
                 raise UsageError(
                     f"{destroying[0]} is destructive, and lab {plan.lab.lab} does not allow that",
@@ -161,25 +174,17 @@ class Certification:
     def _begin(self, session: pytest.Session, run: Run, plan: RunPlan, chosen: set[str]) -> None:
         run.plans.update(self._plans)
         run.console.take_over()
+        if self._resumed:
+            self._resumed.show(run.console, chosen)
+            if not chosen:
+                self._complete = True
+                return
         try:
-            if self._resumed:
-                for event in read_events(run.archive.folder):
-                    run.console.take(event)
-                resumption = resumption_facts(self._config)
-                run.keep(resumption)
-                run.console.take(resumption)
-                self._resumed.show(run.console, chosen)
-            else:
-                facts = run_facts(run.archive.run, self._config, self._suites, self._workers)
-                events: list[Event] = [RunStarted(facts=facts)]
-                for stream in self._plans.values():
-                    left_out = tuple(test.test for test in stream.planned if test.test not in chosen)
-                    events.append(StreamPlanned(plan=stream, deselected=left_out))
-                for event in events:
-                    run.keep(event)
-                    run.console.take(event)
+            for event in self._beginning(run, chosen):
+                run.keep(event)
+                run.console.take(event)
             run.console.planned(plan, self._plans, chosen, self._resumed.done if self._resumed else frozenset())
-            self._keep_plan(run, plan)
+            run.archive.write(PLAN, plan.model_dump_json(indent=1).encode())
             if why := left_uncollected(self._config):
                 run.trouble("suites", f"the suites were collected in part: {why}", "usage")
                 run.console.warn(f"{why}: nothing of this run can be ACCEPTED")
@@ -189,16 +194,36 @@ class Certification:
             raise pytest.UsageError(str(error)) from error
         if not self._workers:
             assert self.attempts is not None
+            self._picture()
             serial = OneByOne(session, run, self.attempts, self._holdings)
             self._config.pluginmanager.register(serial, "nfvcert-one-by-one")
 
-    def _keep_plan(self, run: Run, plan: RunPlan) -> None:
+    def _beginning(self, run: Run, chosen: set[str]) -> list[Event]:
+        """What is told of the run, or of its going on, before its first test."""
+        if self._resumed:
+            for event in read_events(run.archive.folder):
+                run.console.take(event)
+            return [resumption_facts(self._config)]
+        facts = run_facts(run.archive.run, self._config, self._suites, self._workers)
+        return [
+            RunStarted(facts=facts),
+            *(
+                StreamPlanned(
+                    plan=plan, deselected=tuple(test.test for test in plan.planned if test.test not in chosen)
+                )
+                for plan in self._plans.values()
+            ),
+        ]
+
+    def _picture(self) -> None:
+        """The plan as people like to look at it. Raises StorageError."""
+        assert self._run is not None
+        assert self._plan is not None
         from nfvcert.render.plan_page import html
 
-        run.archive.write(PLAN, plan.model_dump_json(indent=1).encode())
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        page = html(plan, list(self._plans.values()), run=run.archive.run, started=started)
-        run.archive.write(PLAN_PAGE, page.encode())
+        page = html(self._plan, list(self._plans.values()), run=self._run.archive.run, started=started)
+        self._run.archive.write(PLAN_PAGE, page.encode())
 
     # ── the run ──
 
@@ -215,10 +240,10 @@ class Certification:
             return True
         if not self._workers or self._run is None or session.testsfailed or self._config.option.collectonly:
             return None
-        assert self._holdings is not None
-        assert self.attempts is not None
+        if self._holdings is None or self.attempts is None:
+            return None
         controller = Controller(session, self._run, self.attempts, self._holdings, self._workers)
-        controller.run()
+        controller.run(meanwhile=self._picture)
         return True
 
     # ── the end ──
@@ -236,14 +261,15 @@ class Certification:
             self._archive = self._run = None
             return
         run.console.close()
-        archive.free_reserve()
-        try:
-            self._close_labs(run)
-            self._finish(run, archive)
-        except (StorageError, FileError) as error:
-            run.storage = error
-        finally:
-            archive.close()
+        with undisturbed():  # a second Ctrl-C would cost the record, or leave labs up
+            archive.free_reserve()
+            try:
+                self._close_labs(run)
+                self._finish(run, archive)
+            except (StorageError, FileError) as error:
+                run.storage = error
+            finally:
+                archive.close()
         session.exitstatus = self._exit_status(run, int(session.exitstatus))
 
     def _close_labs(self, run: Run) -> None:
@@ -258,7 +284,8 @@ class Certification:
             run.trouble("results", run.storage.sentence, "storage")
         if run.interrupted:
             run.trouble("run", "the run was stopped before its end", "usage")
-        run.keep(RunFinished(at=datetime.now(UTC).isoformat(timespec="seconds"), interrupted=run.interrupted))
+        if not self._complete:
+            run.keep(RunFinished(at=datetime.now(UTC).isoformat(timespec="seconds"), interrupted=run.interrupted))
         self._record = read_record(archive.folder)
         archive.write(RECORD, self._record.canonical())
         from nfvcert.render.acceptance import html
@@ -355,10 +382,11 @@ def _ensure_privileges(config: pytest.Config, inputs: Inputs) -> None:
         embedded.ensure_privileges([sys.executable, "-m", "pytest", *map(str, config.invocation_params.args)])
 
 
-def _write_beside(config: pytest.Config, folder: Path) -> None:
-    """JUnit XML always, pytest-html and Allure on request, into the run's folder."""
+def _write_beside(config: pytest.Config, folder: Path, part: int) -> None:
+    """JUnit XML always, pytest-html and Allure on request, into the run's folder; of each part of a run its own."""
     if not getattr(config.option, "xmlpath", None):
-        config.option.xmlpath = str(folder / JUNIT)
+        junit = folder / JUNIT
+        config.option.xmlpath = str(junit if part == 1 else junit.with_stem(f"{junit.stem}-{part}"))
     options = {"html": ("htmlpath", folder / "pytest.html"), "allure": ("allure_report_dir", folder / "allure-results")}
     for what in config.getoption("also"):
         option, path = options[what]

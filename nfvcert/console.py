@@ -29,6 +29,9 @@ __all__ = ["Console", "shown"]
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow", Verdict.NOT_RUN: "yellow"}
 
 
+WAITING_TOLD_S = 60.0
+
+
 class Console:
     """Writes through pytest's terminal reporter, past its capture of output."""
 
@@ -37,7 +40,8 @@ class Console:
         self._status = RunStatus()
         self._live: LiveView | None = None
         self._done: dict[str, set[str]] = {}
-        self._waits: dict[str, str] = {}
+        self._waits: dict[str, tuple[str, float]] = {}
+        """Stream → what it waits for, and when that was said."""
         self._progress_told = 0.0
         self._progress_shown = False
         self._said = ""
@@ -95,9 +99,11 @@ class Console:
         self.tick()
 
     def waits(self, stream: str, what: str, sentence: str) -> None:
-        """A stream cannot go on, and why. Said once, until it has gone on."""
-        if self._waits.get(stream) != sentence:
-            self._waits[stream] = sentence
+        """A stream cannot go on, and why. Said once a minute, until it has gone on."""
+        now = time.monotonic()
+        before, said = self._waits.get(stream, ("", 0.0))
+        if before != what or now - said > WAITING_TOLD_S:
+            self._waits[stream] = what, now
             self._line(f"{stream}: {sentence}", "yellow")
         self._status.waits_for(stream, what)
         self.tick()

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import wait
@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import pytest
 
-from nfvcert.archive import read_events
+from nfvcert.archive import read_events, undisturbed
 from nfvcert.attempts import Attempts, grace, time_limit
 from nfvcert.collected import collected, opens_lab, stream_of
 from nfvcert.errors import Blame, LabError, StorageError
@@ -101,15 +101,19 @@ class Controller:
         """How often somebody has asked for the end."""
         self._stopping = False
 
-    def run(self) -> None:
-        """Until every test has ended. Raises what ends a session early."""
+    def run(self, meanwhile: Callable[[], None]) -> None:
+        """Until every test has ended; ``meanwhile`` is done when the first of them run. Raises what ends it early."""
         with self._interruptible():
             try:
+                self._dispatch()
+                meanwhile()
                 while self._dispatcher.unfinished or self._dirty:
                     if not self._ends_early:
                         self._dispatch()
                     self._listen(TICK_S)
                     self._look_after()
+                    if self._run.storage is not None:
+                        self._full(self._run.storage.sentence)
                     if not self._running:
                         self._end_early()
             except StorageError as error:
@@ -239,7 +243,8 @@ class Controller:
             if worker.connection in ready or worker.end in ready:
                 for message in worker.received():
                     if message is None:
-                        self._gone(worker)
+                        with undisturbed():  # half of it done, nothing would be known of the worker or of its test
+                            self._gone(worker)
                     else:
                         self._heard(worker, message)
 

@@ -35,6 +35,8 @@ class Holdings:
         self._labs: dict[str, Lab] = {}
         """Held now."""
         self._made: dict[str, Lab] = {}
+        self._lost: set[str] = set()
+        """Leases that were lost, and nobody was told yet."""
         self._users: Counter[str] = Counter()
         """Resource that labs share → tests that use it now."""
         self.waiting: dict[str, Holder] = {}
@@ -100,10 +102,16 @@ class Holdings:
                 self._book(lab).release(lease_of(lab))
                 self._log("released", lab.lab)
 
+    def renew(self) -> None:
+        """Renew what is due. Writes nothing, so that it can be done by another thread while `lost` is not called."""
+        for book in self._books.values():
+            self._lost.update(book.heartbeat())
+
     def lost(self) -> tuple[str, ...]:
         """Renew what is due; the labs whose lease is lost. Call it often."""
-        resources = {resource for book in self._books.values() for resource in book.heartbeat()}
-        lost = tuple(name for name, lab in self._labs.items() if lease_of(lab) in resources)
+        self.renew()
+        lost = tuple(name for name, lab in self._labs.items() if lease_of(lab) in self._lost)
+        self._lost.clear()
         for name in lost:
             del self._labs[name]
             self._log("lost", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Generator
@@ -21,6 +22,8 @@ __all__ = ["OneByOne"]
 
 TICK_S = 0.2
 """How often a lease that somebody else has is asked for again."""
+RENEW_S = 1.0
+"""How often is looked whether a lease on a server must be renewed."""
 
 
 class OneByOne:
@@ -34,8 +37,32 @@ class OneByOne:
         streams = [run.plans[stream] for item in session.items if (stream := stream_of(item)) in run.plans]
         self._left = Counter(plan.lab.lab for plan in streams)
         """Lab → tests that have not ended."""
+        self._lock = threading.Lock()
+        """Around what changes leases."""
+        self._done = threading.Event()
+        self._renewing = threading.Thread(target=self._renew, name="leases", daemon=True)
+        if any(plan.lab.leases for plan in run.plans.values()):  # else the kernel keeps what this process has
+            self._renewing.start()
         attempts.on_opened = self._opened
         attempts.on_finished = self._finished
+
+    def _renew(self) -> None:
+        """A lock server forgets a lease during a long test, unless it is renewed meanwhile."""
+        while not self._done.wait(RENEW_S):
+            with self._lock:
+                self._holdings.renew()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Tear down what a stopped run has left. An error, or Ctrl-C once more, must not keep it from its record."""
+        self._done.set()
+        if self._renewing.is_alive():
+            self._renewing.join()
+        while session._setupstate.stack:  # noqa: SLF001 - what pytest's own runner does next, and then finds done
+            try:
+                session._setupstate.teardown_exact(None)  # noqa: SLF001
+            except BaseException as error:  # noqa: BLE001 - whatever a suite raises; each time less is left to do
+                self._run.console.warn(f"not torn down: {str(error) or type(error).__name__}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -50,7 +77,8 @@ class OneByOne:
             return (yield)
         finally:
             if taken:
-                self._holdings.give_back(plan.lab, needs)
+                with self._lock:
+                    self._holdings.give_back(plan.lab, needs)
             if not self._left[plan.lab.lab]:
                 self._done_with(plan)
 
@@ -83,7 +111,8 @@ class OneByOne:
         """Wait until all is there that a test needs; whether it is, or the stream is broken."""
         try:
             while not self._is_lost(plan.stream) and plan.stream not in self._run.broken:
-                obstacle = self._holdings.take(plan.lab, needs)
+                with self._lock:
+                    obstacle = self._holdings.take(plan.lab, needs)
                 if not obstacle:
                     return True
                 self._run.console.waits(
@@ -101,7 +130,9 @@ class OneByOne:
     def _is_lost(self, stream: str) -> bool:
         """Break the streams whose lease was lost meanwhile; whether this one is among them."""
         lost = False
-        for lab in self._holdings.lost():
+        with self._lock:
+            labs = self._holdings.lost()
+        for lab in labs:
             for each in self._run.streams_in(lab):
                 self._run.broken[each] = f"the lease of lab {lab} was lost: others may be testing there"
                 lost = lost or each == stream
@@ -113,7 +144,8 @@ class OneByOne:
 
     def _done_with(self, plan: StreamPlan) -> None:
         try:
-            self._holdings.done_with(plan.lab)
+            with self._lock:
+                self._holdings.done_with(plan.lab)
         except LabError as error:
             self._run.trouble(f"lab {plan.lab.lab}", error.sentence, error.blame, stream=plan.stream)
 

@@ -285,6 +285,8 @@ def left_uncollected(config: pytest.Config) -> str:
     for name in ("ignore", "ignore_glob"):
         if getattr(options, name, None):
             return f"--{name.replace('_', '-')} leaves files out"
+    if getattr(options, "lf", False):
+        return "--lf collects only what failed last"
     changed = [each for each in getattr(options, "override_ini", None) or () if each.startswith(COLLECTION_SETTINGS)]
     if changed:
         return f"--override-ini={changed[0]} changes what is collected"

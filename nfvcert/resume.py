@@ -27,6 +27,11 @@ class Resumed:
         """Destructive tests that began and did not get to their end: never begun again by themselves."""
         self.done = frozenset(result.test for result in results if _has_its_end(result)) | self.once_only
 
+    @property
+    def part(self) -> int:
+        """The number of the part that begins now; 2 when it is resumed for the first time."""
+        return len(self._record.resumptions) + 2
+
     @classmethod
     def of(cls, archive: Archive) -> Resumed:
         """Raises UsageError for a run without a plan, FileError for one that cannot be read."""

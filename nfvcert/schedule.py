@@ -518,7 +518,12 @@ def lower_bound(tasks: Sequence[Task], workers: int, capacities: Mapping[str, in
                     at_once[need.resource, other] += task.seconds
             else:
                 longest_beside[need.resource] = max(longest_beside[need.resource], task.seconds)
-    bounds = [Bound(sum(task.seconds for task in tasks) / max(1, workers), f"{workers} workers")]
+    bounds = [
+        Bound(
+            sum(task.seconds for task in tasks) / max(1, workers),
+            "one worker" if workers == 1 else f"{workers} workers",
+        )
+    ]
     for name, seconds in alone.items():
         if name in capacities:
             bounds.append(Bound(seconds, f"the capacity of {name}"))

@@ -285,6 +285,9 @@ class _Serving:
         """Cleaning up is what signals ask for; but if it hangs, nobody may be left to end it."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+        self._end_by_itself()
+
+    def _end_by_itself(self) -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         signal.setitimer(signal.ITIMER_REAL, FAREWELL_S)
@@ -367,6 +370,7 @@ class _Serving:
         why = f"signal {signal.Signals(signum).name}"
         if os.getppid() != self._controller:
             why = "the end of the process that controls the run"
+            self._end_by_itself()  # a test may catch whatever is raised, and nobody is left to kill it
         elif self._busy and self._connection.poll():
             with contextlib.suppress(EOFError, ConnectionResetError):
                 message = self._connection.recv()

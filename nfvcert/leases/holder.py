@@ -91,7 +91,7 @@ class Held(LabError):
     """Somebody else holds what is needed. ``holder`` says who."""
 
     def __init__(self, resource: str, holder: Holder) -> None:
-        name = resource.removeprefix("lab/")
+        name = resource.removeprefix("machine/").removeprefix("lab/")
         what = f"lab {name}" if name != resource else resource
         super().__init__(
             f"{what} is held by {holder}",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from datetime import datetime
 from pathlib import Path
+
+from nfvcert.record import Record
 
 LAB = """\
 lab: pop-{number:02}
@@ -48,3 +52,23 @@ def write(where: Path, labs: int) -> tuple[Path, list[str]]:
     campaign = where / "campaign.yaml"
     campaign.write_text("campaign: many-pops\nstreams:\n" + "".join(entries))
     return campaign, [f"-onfvcert_inventory={where / 'labs'}", f"-onfvcert_releases={where / 'releases'}"]
+
+
+def overlaps(record: Record) -> list[str]:
+    """Pairs of tests that ran at once although one of them needed something for itself, by the record."""
+    uses = defaultdict(list)
+    for stream in record.streams:
+        needs = {test.test: test.needs for test in stream.plan.planned}
+        for result in stream.tests:
+            assert result.started is not None
+            begun = datetime.fromisoformat(result.started).timestamp()
+            for need in needs[result.test]:
+                uses[need.resource].append((begun, begun + result.seconds, need.how == "exclusive", result.test))
+    found = []
+    for resource, users in uses.items():
+        users.sort()
+        for number, (_, end, alone, test) in enumerate(users):
+            for begun, _, also_alone, other in users[number + 1 :]:
+                if begun < end and (alone or also_alone):
+                    found.append(f"{resource}: {test} and {other}")
+    return found

@@ -233,6 +233,17 @@ def test_of_no_lab(): pass
 """
 
 
+def test_a_worker_that_is_killed_while_the_lab_comes_up_for_the_only_test(project: Project) -> None:
+    project.write(
+        "suites/conftest.py",
+        "import os\nfrom nfvcert import open_stream\nopen_stream.fingerprint = lambda _: os.abort()\n",
+    )
+    project.suite("def test_a(kpi): ok(kpi)")
+    run = project.run("-n", "1")
+    assert run.verdicts == {"test_a": "INCONCLUSIVE"}, run.output
+    assert "was killed by SIGABRT in its set-up" in run.sentence("test_a")
+
+
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
 def test_a_worker_that_is_killed(project: Project, when: str) -> None:
     project.suite(f"WHEN = {when!r}" + DIES)

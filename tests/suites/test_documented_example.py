@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -32,10 +31,10 @@ def block(language: str, start: str) -> str:
 
 @pytest.fixture
 def lab() -> Iterator[embedded.EmbeddedLab]:
-    """opco-ru, up, in a run directory of its own."""
+    """opco-ru, up, in a run directory of its own, as `nfvcert lab up` brings it up."""
     with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir, pytest.MonkeyPatch.context() as patch:
         patch.setenv("NFVCERT_RUN_DIR", run_dir)
-        up = embedded.up(read_lab(ROOT / "lab_inventory/opco-ru.yaml"), owner=os.getpid())
+        up = embedded.up(read_lab(ROOT / "lab_inventory/opco-ru.yaml"))
         yield up
         up.down()
 
