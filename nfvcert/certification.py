@@ -6,6 +6,7 @@ each test is in `attempts`, who runs when is in `one_by_one` (pytest's own loop)
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -180,8 +181,9 @@ class Certification:
                 self._complete = True
                 return
         try:
-            for event in self._beginning(run, chosen):
-                run.keep(event)
+            *events, last = self._beginning(run, chosen)
+            for event in (*events, last):
+                run.keep(event, durable=event is last)  # what is on disk with the last is on disk with all
                 run.console.take(event)
             run.console.planned(plan, self._plans, chosen, self._resumed.done if self._resumed else frozenset())
             run.archive.write(PLAN, plan.model_dump_json(indent=1).encode())
@@ -236,6 +238,8 @@ class Certification:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """With -n, tests run in workers; without, in pytest's own loop. With --plan, none does."""
+        gc.enable()
+        gc.freeze()  # workers share what is here as long as nobody counts its references
         if self._config.getoption("plan"):
             return True
         if not self._workers or self._run is None or session.testsfailed or self._config.option.collectonly:
@@ -305,6 +309,10 @@ class Certification:
             return int(pytest.ExitCode.TESTS_FAILED)
         accepted = {Decision.ACCEPTED, Decision.ACCEPTED_WITH_CONDITIONS}
         return 0 if decisions and decisions <= accepted and of_pytest == 0 else EXIT_INCONCLUSIVE
+
+    def pytest_unconfigure(self) -> None:
+        """Also after a run that was refused."""
+        gc.enable()
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

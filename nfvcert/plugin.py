@@ -107,13 +107,21 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     if _certifies(config):
+        import gc
         import os
 
+        # What is made until the first test stays for the whole run: to look for garbage in it again and again
+        # costs a tenth of the start. `certification` turns it on again.
+        gc.disable()
         # numpy would start a thread a processor for linear algebra, of which there is none; we fork.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from nfvcert.certification import Certification
 
-        certification = Certification.begin(config)
+        try:
+            certification = Certification.begin(config)
+        except BaseException:
+            gc.enable()
+            raise
         config.stash[CERTIFICATION] = certification
         config.pluginmanager.register(certification, "nfvcert-certification")
         if certification.attempts is not None:

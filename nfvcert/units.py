@@ -11,14 +11,15 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import product
-from typing import Any, Literal
-
-import pint
+from typing import TYPE_CHECKING, Any, Literal
 
 from nfvcert.measure.kpi import Condition, Kpi
 from nfvcert.testmodel import Bound, Criterion, Rule, TestModel
 
-__all__ = ["UNITS", "BoundProblem", "convert", "criteria"]
+if TYPE_CHECKING:
+    import pint
+
+__all__ = ["UNITS", "USUAL", "BoundProblem", "convert", "criteria", "size_by_pint"]
 
 UNITS: Mapping[str, str] = {
     "pps": "frame / second",
@@ -80,6 +81,19 @@ count, and operations per second are no bit rate."""
 _NEVER_IN_FRACTIONS = {*_COUNTED, "pps", "flows/s", "B", "B/s", "bit/s", "IOPS"}
 """Units of which nobody means a thousandth."""
 
+USUAL: Mapping[tuple[str, str], float] = {
+    ("%", "ratio"): 0.01,
+    **{(unit, unit): 1.0 for unit in ("pps", "s", "B", "frames", "flows", "count", "bit/s", "B/s", "IOPS")},
+    **{
+        (f"{prefix}{unit}", unit): size
+        for unit in ("pps", "bit/s", "B/s", "IOPS", "B")
+        for prefix, size in (("k", 1e3), ("M", 1e6), ("G", 1e9))
+    },
+    **{(f"{prefix}s", "s"): size for prefix, size in (("m", 1e-3), ("u", 1e-6), ("µ", 1e-6), ("n", 1e-9))},
+}
+"""(Written, unit) → size of what is written, as pint has it (a test compares): to load pint takes as long as to load
+pytest, and most models need nothing else."""
+
 
 class BoundProblem(ValueError):
     """A bound that cannot be understood; ``key`` is its path within the test model."""
@@ -93,7 +107,21 @@ class BoundProblem(ValueError):
 
 @functools.cache
 def _registry() -> pint.UnitRegistry[Any]:
+    import pint
+
     return pint.UnitRegistry(_DEFINITIONS.splitlines())
+
+
+def size_by_pint(written: str, unit: str) -> float:
+    """The size of a written unit, in a key of `UNITS`. Raises ValueError with a sentence."""
+    import pint
+
+    try:
+        return float(_registry().Quantity(1, written.replace("%", "percent")).to(UNITS[unit]).magnitude)
+    except pint.UndefinedUnitError as error:
+        raise ValueError("has an unknown unit") from error
+    except (pint.PintError, ValueError, TypeError, SyntaxError) as error:
+        raise ValueError(f"is no quantity in {unit_example(unit)}") from error
 
 
 def convert(text: str | float, unit: str) -> float:
@@ -128,11 +156,9 @@ def _parse(text: str, unit: str) -> float:
     if match[2] is None:
         return convert(float(match[1]), unit)
     try:
-        size = float(_registry().Quantity(1, match[2].replace("%", "percent")).to(UNITS[unit]).magnitude)
-    except pint.UndefinedUnitError as error:
-        raise ValueError(f"{text!r} has an unknown unit") from error
-    except (pint.PintError, ValueError, TypeError, SyntaxError) as error:
-        raise ValueError(f"{text!r} is no quantity in {unit_example(unit)}") from error
+        size = USUAL.get((match[2], unit)) or size_by_pint(match[2], unit)
+    except ValueError as error:
+        raise ValueError(f"{text!r} {error}") from error
     if _mistyped(unit, size):
         raise ValueError(f"{text!r} cannot be meant: m is milli, M is mega")
     # In decimal, since 5 * 1e-6 is less than 5e-6 in binary, and a measured 5 µs has to meet a bound of 5 µs.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from nfvcert.judge import readable
 from nfvcert.measure.kpi import Kpi
 from nfvcert.testmodel import TestModel
-from nfvcert.units import UNITS, BoundProblem, convert, criteria
+from nfvcert.units import UNITS, USUAL, BoundProblem, convert, criteria, size_by_pint
 
 NDR = "network.throughput.ndr"
 LEAKED = "network.isolation.leaked_frames"
@@ -129,6 +132,23 @@ def test_any_text_is_a_number_or_a_sentence(text: str, unit: str) -> None:
         assert isinstance(convert(text, unit), float)
     except ValueError as error:
         assert str(error)  # noqa: PT017 - any sentence will do
+
+
+@pytest.mark.parametrize(("written", "unit"), USUAL)
+def test_usual_units_are_as_pint_has_them(written: str, unit: str) -> None:
+    assert USUAL[written, unit] == size_by_pint(written, unit)
+
+
+def test_the_shipped_model_is_read_without_pint() -> None:
+    """It takes as long to load as pytest itself."""
+    reading = (
+        "import sys; from pathlib import Path\n"
+        "from nfvcert.testmodel_files import read_kpis, read_model; from nfvcert.units import criteria\n"
+        "folder = Path('testmodels'); kpis = read_kpis(folder)\n"
+        "assert criteria(read_model(folder / 'network.yaml', kpis), kpis, 'physical-10g', 'l2')\n"
+        "assert 'pint' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", reading], cwd=Path(__file__).parents[2], check=True)
 
 
 def test_a_rule_with_lists_is_one_criterion_each() -> None:
