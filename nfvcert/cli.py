@@ -241,7 +241,7 @@ def _lease_of(arguments: argparse.Namespace) -> tuple[str, str | None]:
     known = lab_files(_directories(arguments))
     if arguments.name in known or Path(arguments.name).is_file():
         lab = read_lab(arguments.name, _directories(arguments))
-        return lease_of(lab), lab.leases
+        return lease_of(lab), lab.leases if lab.provider == "existing" else None
     if arguments.name == "machine":
         return lease_of(arguments.name), None
     return f"machine/lab/{Path(arguments.name).stem}", None

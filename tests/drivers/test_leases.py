@@ -30,6 +30,8 @@ from nfvcert.leases.etcd_server import EtcdServer
 
 ROOT = Path(__file__).parents[2]
 LAB = "lab/opco-ru"
+EMBEDDED = "machine/lab/opco-ru"
+"""Of the embedded lab of that name, which is this machine's alone."""
 
 
 @pytest.fixture(autouse=True)
@@ -843,8 +845,10 @@ class TestCommands:
     ) -> None:
         inventory = tmp_path / "inventory"
         inventory.mkdir()
-        text = (ROOT / "lab_inventory" / "opco-ru.yaml").read_text()
-        (inventory / "opco-ru.yaml").write_text(f"{text}\nleases: {lock_server.url}\n")
+        text = (ROOT / "lab_inventory" / "physical-pod.yaml").read_text()
+        (inventory / "opco-ru.yaml").write_text(
+            f"{text.replace('lab: physical-pod', 'lab: opco-ru')}\nleases: {lock_server.url}\n"
+        )
         (inventory / "wrong.yaml").write_text("lab: [")
         with book("on-the-server", url=lock_server.url) as ours:
             ours.try_acquire(LAB)
@@ -859,18 +863,18 @@ class TestCommands:
 
     def test_release(self, capsys: pytest.CaptureFixture[str], acting: Callable[..., Actor]) -> None:
         assert main(["lab", "release", "opco-ru", *self.INVENTORY]) == 0
-        assert capsys.readouterr().out == f"{LAB} is free\n"
+        assert capsys.readouterr().out == f"{EMBEDDED} is free\n"
         actor = acting("20260301-101500")
-        actor.does(f"acquire {LAB}")
+        actor.does(f"acquire {EMBEDDED}")
         assert main(["lab", "release", "opco-ru", *self.INVENTORY]) == 10
         assert re.search(r"\(run 20260301-101500\) since .* ago: acting", capsys.readouterr().err)
         assert len(leases()) == 1
         assert main(["lab", "release", "opco-ru", "--force", *self.INVENTORY]) == 0
         assert "(run 20260301-101500)" in capsys.readouterr().out
-        actor.does(f"acquire {LAB}")  # it is still told that it has it; after its heartbeat, it takes it anew
+        actor.does(f"acquire {EMBEDDED}")  # it is still told that it has it; after its heartbeat, it takes it anew
         time.sleep(1.0)
-        assert actor.does("heartbeat") == f"('{LAB}',)"
-        actor.does(f"acquire {LAB}")
+        assert actor.does("heartbeat") == f"('{EMBEDDED}',)"
+        actor.does(f"acquire {EMBEDDED}")
         actor.dies()
         assert main(["lab", "leases", *self.INVENTORY]) == 0
         assert "dead: free for who asks next" in capsys.readouterr().out
@@ -880,7 +884,7 @@ class TestCommands:
     @pytest.mark.parametrize("command", ["check", "down"])
     def test_somebodys_run_is_left_alone(self, command: str, tmp_path: Path) -> None:
         with book("20260301-101500") as ours:
-            ours.try_acquire(LAB)
+            ours.try_acquire(EMBEDDED)
             ended = subprocess.run(
                 [sys.executable, "-m", "nfvcert.cli", "lab", command, "opco-ru"],
                 cwd=ROOT,

@@ -147,7 +147,8 @@ def test_the_lab_is_taken_away_by_force(project: Project, mode: list[str]) -> No
             assert status == 10, one.said
             assert verdicts == {"test_a": "INCONCLUSIVE", "test_b": "NOT_RUN"}
             (stream,) = one.record.streams
-            assert all("the lease of lab opco-ru was lost" in test.sentence for test in stream.tests), stream.tests
+            # It sees that its lease is lost, or, if the other one is quicker, that its lab is gone.
+            assert "not run: the lab is broken: " in stream.tests[1].sentence
             assert two.ends() == (0, {"test_a": "PASS", "test_b": "PASS"}), two.said
 
 
