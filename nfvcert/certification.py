@@ -13,6 +13,7 @@ import sys
 import threading
 import types
 from collections.abc import Generator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -218,14 +219,15 @@ class Certification:
         ]
 
     def _picture(self) -> None:
-        """The plan as people like to look at it. Raises StorageError."""
+        """The plan as people like to look at it. It is no result: where it has no room, the next result says so."""
         assert self._run is not None
         assert self._plan is not None
         from nfvcert.render.plan_page import html
 
         started = datetime.now(UTC).isoformat(timespec="seconds")
         page = html(self._plan, list(self._plans.values()), run=self._run.archive.run, started=started)
-        self._run.archive.write(PLAN_PAGE, page.encode())
+        with suppress(StorageError):
+            self._run.archive.write(PLAN_PAGE, page.encode())
 
     # ── the run ──
 
