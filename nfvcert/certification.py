@@ -254,6 +254,12 @@ class Certification:
 
     # ── the end ──
 
+    @pytest.hookimpl(specname="pytest_sessionfinish", tryfirst=True)
+    def make_room(self) -> None:
+        """On a full disk, the space set aside is for the last words of all plugins."""
+        if self._archive is not None:
+            self._archive.free_reserve()
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Record, report and exit status, from what is on disk."""
@@ -268,7 +274,6 @@ class Certification:
             return
         run.console.close()
         with undisturbed():  # a second Ctrl-C would cost the record, or leave labs up
-            archive.free_reserve()
             try:
                 self._close_labs(run)
                 self._finish(run, archive)
