@@ -4,7 +4,8 @@
 .PHONY: help demo test bench lock setup clean
 
 # Tests that measure traffic: one after the other, so that none disturbs another. All others run two at a time.
-MEASURING = tests/drivers/traffic tests/embedded tests/suites tests/faults
+MEASURING = tests/drivers/traffic tests/embedded/test_devices.py tests/embedded/test_faults.py \
+	tests/embedded/test_ordinary_user.py tests/suites tests/faults
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile

@@ -28,6 +28,8 @@ QUICK: Mapping[str, object] = {
     "failover_repeats": 2,
 }
 """Parameters that keep the default test run short; the bounds stay those of the shipped model."""
+HEALTHY: Mapping[str, object] = {"soak_seconds": 2.0, "failover_repeats": 1}
+"""Where nothing is wrong, less suffices to show it."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 from nfvcert import embedded
 from nfvcert.embedded.faults import seeded
 from nfvcert.files import read_lab
-from tests.certify import ROOT, Certified, certify, command, gathered, quick_model
+from tests.certify import HEALTHY, ROOT, Certified, certify, command, gathered, quick_model
 from tests.faults.catalogue import CASES, Case, table
 
 
@@ -88,7 +88,7 @@ def _wait_for_plan(reports: Path) -> None:
 
 def test_the_healthy_lab_is_accepted(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     assert lab.run_dir.exists()
-    run = certify("opco-ru", quick_model(tmp_path), tmp_path / "reports")
+    run = certify("opco-ru", quick_model(tmp_path, None, **HEALTHY), tmp_path / "reports")
     assert run.stream.judgement.decision == "ACCEPTED", run.output
     assert run.status == 0
 
