@@ -40,10 +40,10 @@ FACTS = {
 MARK = "=nfvcert="
 
 
-def open_lab(lab: Lab, *, on_completed: OnCompleted, owner: int | None = None) -> LabAccess:
+def open_lab(lab: Lab, *, on_completed: OnCompleted, owner: int | None = None, in_use: bool = False) -> LabAccess:
     """The ways into a lab; brings an embedded one up, for the process ``owner`` (None: this one). Raises LabError."""
     if lab.provider == "embedded":
-        return EmbeddedAccess(lab, on_completed, os.getpid() if owner is None else owner)
+        return EmbeddedAccess(lab, on_completed, os.getpid() if owner is None else owner, in_use=in_use)
     return ExistingAccess(lab, on_completed)
 
 
@@ -124,11 +124,11 @@ class _Access(ABC):
 class EmbeddedAccess(_Access):
     """An embedded lab; it is brought up if it is not up already."""
 
-    def __init__(self, lab: Lab, on_completed: OnCompleted, owner: int) -> None:
+    def __init__(self, lab: Lab, on_completed: OnCompleted, owner: int, *, in_use: bool) -> None:
         super().__init__(lab, on_completed)
         from nfvcert import embedded
 
-        self.embedded: EmbeddedLab = embedded.up(lab, owner=owner)
+        self.embedded: EmbeddedLab = embedded.up(lab, owner=owner, in_use=in_use)
         self.created = self.embedded.created
 
     def _open_shell(self, host: str) -> Shell:

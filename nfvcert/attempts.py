@@ -18,12 +18,13 @@ from typing import Any, NoReturn
 import pytest
 
 from nfvcert.archive import Evidence
+from nfvcert.claims import claims_of
 from nfvcert.collected import collected, stream_of
 from nfvcert.errors import CriterionFailed, Hung, NfvcertError, StorageError, SuiteError
-from nfvcert.judge import TestResult
+from nfvcert.judge import Finding, TestResult, Verdict
 from nfvcert.open_stream import OpenStream
 from nfvcert.outcome import Phases
-from nfvcert.record import TestFinished, TestStarted
+from nfvcert.record import TestFinished, TestStarted, Trouble
 from nfvcert.recorder import KpiRecorder, Progress
 from nfvcert.run import EXIT_INCONCLUSIVE, Run
 
@@ -50,6 +51,8 @@ class Attempts:
         self.worker = ""
         self.opened: set[str] = set()
         """Streams whose lab was open before in this run: its fingerprint is taken."""
+        self.in_use = False
+        """Whether other workers are in the lab of this test: it must not be made anew below them."""
         self.on_opened: Callable[[str, bool], None] = lambda *_: None
         self.on_closed: Callable[[str], None] = lambda _: None
         self.on_progress: Progress = run.console.progress
@@ -62,7 +65,7 @@ class Attempts:
         first = name not in self.opened
         self.opened.add(name)
         try:
-            opened.open(first=first)
+            opened.open(first=first, in_use=self.in_use)
         except BaseException:
             opened.close()
             raise
@@ -112,6 +115,20 @@ class Attempts:
         return result
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+        """What a fixture claims is taken before the test starts, so it must be known by then."""
+        item = request._pyfuncitem  # noqa: SLF001 - the request of a wider fixture tells its test nowhere else
+        if (
+            stream_of(item)
+            and claims_of(fixturedef.func)
+            and fixturedef.argname not in item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest tells it nowhere else
+        ):
+            raise SuiteError(
+                f"{item.nodeid} gets {fixturedef.argname} by getfixturevalue, so what that claims was not taken: "
+                "name it as an argument, or in usefixtures"
+            )
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """After the lab broke, the stream's other tests are not run into the same wall."""
         broken = self._run.broken.get(stream_of(item) or "")
@@ -150,6 +167,12 @@ class Attempts:
         if PHASES in item.stash:
             error = call.excinfo.value if call.excinfo else None
             item.stash[PHASES].take(report, error)
+            if report.when == "call" and item.stash[PHASES].outcome()[0] is Verdict.FAIL:
+                # Before the teardown, in which the test may be stopped or killed: a FAIL that was seen is never lost.
+                _, sentence, blame = item.stash[PHASES].outcome()
+                finding = Finding(verdict=Verdict.FAIL, subject=item.nodeid, sentence=sentence, blame=blame)
+                with contextlib.suppress(StorageError):  # a full disk is told of by the result
+                    self._run.keep(Trouble(stream=stream_of(item), finding=finding))
             if isinstance(error, NfvcertError | CriterionFailed):
                 report.longrepr = str(error)
         return report

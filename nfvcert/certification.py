@@ -71,6 +71,10 @@ class Certification:
         self._suites = ""
         """Digest over the files of the planned tests."""
         self._refused = False
+        self._skipped: list[str] = []
+        """Modules that skipped themselves at collection."""
+        self._begun = False
+        """Something was told of this run, or of its going on."""
         self._complete = False
         """Nothing is missing of the run that was to be resumed: it stays as it is."""
         self._record: Record | None = None
@@ -82,6 +86,10 @@ class Certification:
         reports = Path(config.rootpath, config.getoption("reports") or config.getini("nfvcert_reports"))
         try:
             _refuse_distribution(config)
+            if sys.flags.optimize:
+                raise UsageError("python -O (PYTHONOPTIMIZE) takes assertions out of the suites: leave it out")
+            if config.option.continue_on_collection_errors:
+                raise UsageError("--continue-on-collection-errors: what is not collected whole certifies nothing")
             inputs = Inputs.read(config)
             archive = resumed = None
             if not (config.option.collectonly or config.getoption("plan")):
@@ -120,9 +128,8 @@ class Certification:
         try:
             self._plans = make_plans(self._inputs, before, {item.nodeid for item in items}, self._reports)
             planned = {test.test for plan in self._plans.values() for test in plan.planned}
-            self._suites = suites_digest(
-                {item.path for item in before if item.nodeid in planned}, self._config.rootpath
-            )
+            files = {item.path for item in before if item.nodeid in planned}
+            self._suites = suites_digest(files, self._config.rootpath, self._config.getini("testpaths"))
             if self._resumed and self._plans:
                 self._resumed.check(self._plans, self._suites)
             self._select(items)
@@ -157,6 +164,11 @@ class Certification:
                     hint="allow it with --allow-destructive, or leave the test out with -k or -m",
                 )
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A module that skips itself is not in the plan, so its tests could not be missed."""
+        if report.skipped:
+            self._skipped.append(report.nodeid)
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The plan goes to disk and to the screen before the first test."""
         if self._config.option.collectonly or session.testsfailed or self._refused:
@@ -178,17 +190,19 @@ class Certification:
         run.console.take_over()
         if self._resumed:
             self._resumed.show(run.console, chosen)
-            if not chosen:
+            if not chosen and self._resumed.ended:
                 self._complete = True
                 return
         try:
             *events, last = self._beginning(run, chosen)
             for event in (*events, last):
                 run.keep(event, durable=event is last)  # what is on disk with the last is on disk with all
+                self._begun = True
                 run.console.take(event)
             run.console.planned(plan, self._plans, chosen, self._resumed.done if self._resumed else frozenset())
             run.archive.write(PLAN, plan.model_dump_json(indent=1).encode())
-            if why := left_uncollected(self._config):
+            skipped = f"{', '.join(self._skipped)} skipped itself" if self._skipped else ""
+            if why := left_uncollected(self._config) or skipped:
                 run.trouble("suites", f"the suites were collected in part: {why}", "usage")
                 run.console.warn(f"{why}: nothing of this run can be ACCEPTED")
             labs = [stream.lab for stream in self._plans.values()]
@@ -270,6 +284,10 @@ class Certification:
             return
         if not archive.has_events:
             archive.discard()
+            self._archive = self._run = None
+            return
+        if not self._begun and not self._complete:  # refused to go on: the run stays as it was
+            archive.close()
             self._archive = self._run = None
             return
         run.console.close()

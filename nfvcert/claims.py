@@ -155,7 +155,7 @@ def resources_of(lab: Lab) -> tuple[Resource, ...]:
         found.append(Resource(f"{lab.lab}/cloud", "cloud", {"name": lab.cloud.name}))
         for name, capacity in lab.cloud.quota.items():
             found.append(Resource(f"{lab.lab}/cloud/{name}", "quota", {"name": name}, capacity))
-    found += [Resource(name, "shares", {"name": name}) for name in lab.shares]
+    found += [Resource(name, "shares", {"name": name}) for name in lab.shared]
     return tuple(found)
 
 

@@ -67,6 +67,7 @@ def _collected(item: pytest.Item) -> CollectedTest:
         claims=(*_claims(item), *([Claim("lab", exclusive=True)] if destructive else ())),
         shared_fixtures=frozenset(_shared(item)),
         destructive=destructive,
+        frame_bytes=item.callspec.params.get("frame_bytes") if hasattr(item, "callspec") else None,
     )
 
 

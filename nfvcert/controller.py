@@ -230,7 +230,10 @@ class Controller:
         running = _Running(item, index, now, kill_at, self._index[follower.name] if follower else None, took)
         self._running[worker.name] = running
         self._run.console.started(task.stream, task.name, worker.name)
-        worker.send(RunTest(index, running.follower, first, self._run.broken.get(task.stream, "")))
+        in_use = plan is not None and any(
+            each.lab == plan.lab.lab for each in self._workers.values() if each is not worker
+        )
+        worker.send(RunTest(index, running.follower, first, in_use, self._run.broken.get(task.stream, "")))
 
     # ── hearing from workers ──
 
@@ -303,9 +306,26 @@ class Controller:
             return
         self._opening.pop(task.stream, None)
         if took:
+            self._ensure_held(plan.lab, task.stream)
             self._holdings.give_back(plan.lab, task.needs)
         if plan.lab.lab not in self._dirty:
             self._done_with_unless_needed(plan.lab)
+
+    def _ensure_held(self, lab: Lab, stream: str) -> None:
+        """What a test saw counts only if the lab was this run's until its end."""
+        if lab.lab in self._lost_labs(now=True):
+            self._run.trouble(f"lab {lab.lab}", self._run.broken[stream], "lab", stream=stream)
+
+    def _lost_labs(self, *, now: bool = False) -> tuple[str, ...]:
+        """Break the streams of labs whose lease was lost, and whatever runs there."""
+        lost = self._holdings.lost(now=now)
+        for lab in lost:
+            why = f"the lease of lab {lab} was lost: others may be testing there"
+            self._break(self._run.streams_in(lab), why)
+            for worker in self._workers.values():
+                if worker.lab == lab and not worker.stopping:
+                    worker.interrupt(why)
+        return lost
 
     def _done_with_unless_needed(self, lab: Lab) -> None:
         if not any(self._dispatcher.unfinished_of(stream) for stream in self._run.streams_in(lab.lab)):
@@ -330,12 +350,7 @@ class Controller:
 
     def _look_after(self) -> None:
         self._elsewhere = self._holdings.wanted()  # all others are asked for again
-        for lab in self._holdings.lost():
-            why = f"the lease of lab {lab} was lost: others may be testing there"
-            self._break(self._run.streams_in(lab), why)
-            for worker in self._workers.values():
-                if worker.lab == lab and not worker.stopping:
-                    worker.interrupt(why)
+        self._lost_labs()
         now = time.monotonic()
         for name, running in self._running.items():
             if now > running.kill_at and not running.hung:

@@ -54,7 +54,7 @@ class Holdings:
             _free_of_others(lab)
         taken: list[str] = []
         for need in sorted(needs, key=lambda need: need.resource):  # else two runs could wait for each other
-            if need.resource in lab.shares:
+            if need.resource in lab.shared:
                 if not self._users[need.resource] and not self._taken(lab, need.resource, need.how == "shared"):
                     for resource in taken:
                         self._return(resource)
@@ -66,7 +66,7 @@ class Holdings:
     def give_back(self, lab: Lab, needs: Iterable[Need]) -> None:
         """A test of the lab ended, for which `take` had taken them."""
         for need in needs:
-            if need.resource in lab.shares:
+            if need.resource in lab.shared:
                 self._return(need.resource)
 
     def wanted(self) -> set[str]:
@@ -102,14 +102,14 @@ class Holdings:
                 self._book(lab).release(lease_of(lab))
                 self._log("released", lab.lab)
 
-    def renew(self) -> None:
+    def renew(self, *, now: bool = False) -> None:
         """Renew what is due. Writes nothing, so that it can be done by another thread while `lost` is not called."""
         for book in self._books.values():
-            self._lost.update(book.heartbeat())
+            self._lost.update(book.heartbeat(now=now))
 
-    def lost(self) -> tuple[str, ...]:
-        """Renew what is due; the labs whose lease is lost. Call it often."""
-        self.renew()
+    def lost(self, *, now: bool = False) -> tuple[str, ...]:
+        """Renew what is due, or ``now`` everything; the labs whose lease is lost. Call it often."""
+        self.renew(now=now)
         lost = tuple(name for name, lab in self._labs.items() if lease_of(lab) in self._lost)
         self._lost.clear()
         for name in lost:

@@ -265,6 +265,12 @@ class Lab(Part):
         return self
 
     @property
+    def shared(self) -> tuple[str, ...]:
+        """``shares``, and this machine's processors, which every embedded lab with a generator measures with."""
+        machine = ("machine",) if self.provider == "embedded" and self.traffic and "machine" not in self.shares else ()
+        return (*self.shares, *machine)
+
+    @property
     def dut(self) -> Dut:
         """The device under test; KeyError-free access for suites whose lab was checked to have one."""
         if self.network is None:

@@ -124,14 +124,14 @@ class OneByOne:
         return False
 
     def _ensure_held(self, stream: str) -> None:
-        if self._is_lost(stream):
+        if self._is_lost(stream, now=True):
             raise LabError(self._run.broken[stream])
 
-    def _is_lost(self, stream: str) -> bool:
+    def _is_lost(self, stream: str, *, now: bool = False) -> bool:
         """Break the streams whose lease was lost meanwhile; whether this one is among them."""
         lost = False
         with self._lock:
-            labs = self._holdings.lost()
+            labs = self._holdings.lost(now=now)
         for lab in labs:
             for each in self._run.streams_in(lab):
                 self._run.broken[each] = f"the lease of lab {lab} was lost: others may be testing there"

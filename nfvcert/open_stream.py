@@ -33,9 +33,9 @@ class OpenStream:
         """Whether `open` made the lab, also when it failed later on."""
         return self._made_lab
 
-    def open(self, *, first: bool) -> None:
+    def open(self, *, first: bool, in_use: bool = False) -> None:
         """Bring the lab up; for the first time in a run, take its fingerprint. Raises LabError."""
-        self._access = open_lab(self.plan.lab, on_completed=self._completed, owner=self._owner)
+        self._access = open_lab(self.plan.lab, on_completed=self._completed, owner=self._owner, in_use=in_use)
         self._made_lab = self._access.created
         if first:
             self._append(LabFingerprinted(stream=self.plan.stream, fingerprint=fingerprint(self._access)))

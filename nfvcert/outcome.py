@@ -12,7 +12,7 @@ from types import TracebackType
 import pytest
 
 from nfvcert.errors import Blame, CriterionFailed, Hung, LabError, NfvcertError, StorageError
-from nfvcert.judge import Verdict
+from nfvcert.judge import Verdict, worst
 
 __all__ = ["Phases"]
 
@@ -41,13 +41,17 @@ class Phases:
         if isinstance(error, Hung) and report.when == "teardown":
             self._left_unclean = f"{error.sentence}, in its teardown: what it had changed may still be so"
         if report.when == "call":
-            self._call = self._of_call(report, error)
+            # Also of each subtest, and again of a test that a plugin repeats: no later one washes a worse one away.
+            found = self._of_call(report, error)
+            if self._call is None or worst((self._call[0], found[0])) is not self._call[0]:
+                self._call = found
         elif not report.passed and self._around is None:
             self._around = self._of_fixture(report, error)
 
     def stopped(self, why: str) -> None:
         """The run ended in the middle of this test."""
-        self._call = Verdict.INCONCLUSIVE, why, None
+        if self._call is None or self._call[0] is not Verdict.FAIL:  # a FAIL stays one, however its teardown ended
+            self._call = Verdict.INCONCLUSIVE, why, None
         self.broke_off = True
 
     def outcome(self) -> Outcome:
@@ -85,6 +89,8 @@ class Phases:
             # pytest-timeout ends a test this way too, and a hang says nothing about the release.
             if "pytest-timeout" in str(error):
                 return Verdict.INCONCLUSIVE, _one_line(str(error)), "suite"
+            if not self._passed_through_suite(error):  # pytest itself gives up on the test, such as on `async def`
+                return Verdict.INCONCLUSIVE, _one_line(str(error)), "suite"
             return Verdict.FAIL, _one_line(str(error)), "release"
         if isinstance(error, AssertionError) and place and Path(place[0]) == self._suite_file:
             return Verdict.FAIL, f"{_one_line(str(error)) or 'assertion failed'} ({_at(place)})", "release"
@@ -94,6 +100,14 @@ class Phases:
             f"{type(error).__name__}: {_one_line(str(error))}{f' ({_at(place)})' if place else ''}",
             blame,
         )
+
+    def _passed_through_suite(self, error: BaseException) -> bool:
+        traceback = error.__traceback__
+        while traceback is not None:
+            if Path(traceback.tb_frame.f_code.co_filename) == self._suite_file:
+                return True
+            traceback = traceback.tb_next
+        return False
 
     @property
     def wall(self) -> str:

@@ -214,8 +214,16 @@ def make_plans(
     plans = {}
     for name, stream in inputs.streams.items():
         judged_by = inputs.model_of(stream, domains)
+        if judged_by is None and stream.model is not None and domains:
+            model, _ = inputs.models[stream.model]
+            raise UsageError(
+                f"no test of the domain {model.domain} is selected, by which stream {name} is to be judged",
+                hint="select it too (-m), or leave the stream out of the campaign",
+            )
         if judged_by is not None:
-            plans[name] = _plan(inputs, stream, judged_by, tests[name], took.of(stream.lab.lab), used, digests)
+            sizes = judged_by[0].parameters.frame_bytes
+            own = [test for test in tests[name] if test.frame_bytes is None or test.frame_bytes in sizes]
+            plans[name] = _plan(inputs, stream, judged_by, own, took.of(stream.lab.lab), used, digests)
     return plans
 
 

@@ -45,9 +45,9 @@ def _command(config: pytest.Config) -> str:
     return shlex.join(["pytest", *map(str, config.invocation_params.args)])
 
 
-def suites_digest(suite_files: Iterable[Path], root: Path) -> str:
-    """Over names and contents of the test files and the conftest.py files above them, in a fixed order."""
-    found = set()
+def suites_digest(suite_files: Iterable[Path], root: Path, suites: Iterable[str]) -> str:
+    """Over names and contents of the test files, the conftest.py files above them, and all modules of ``suites``."""
+    found = {path for folder in suites for path in (root / folder).rglob("*.py")}
     for file in suite_files:
         found.add(file)
         for folder in file.parents:

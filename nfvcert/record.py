@@ -327,6 +327,7 @@ class _Gathering:
     def take(self, event: Event) -> None:
         match event:
             case LabFingerprinted():
+                self._compare(event.fingerprint)
                 self.fingerprint = event.fingerprint
             case GeneratorCalibrated():
                 self.calibration = event.calibration
@@ -343,6 +344,21 @@ class _Gathering:
                 self.tests[event.result.test] = event.result
             case _:
                 pass
+
+    def _compare(self, now: Mapping[str, Mapping[str, str]]) -> None:
+        """A lab that is another when it is opened again was tested in two states, of which neither is known whole."""
+        if not self.fingerprint:
+            return
+        subject = f"lab {self.plan.lab.lab}"
+        for host in sorted(self.fingerprint.keys() | now.keys()):
+            before, after = self.fingerprint.get(host, {}), now.get(host, {})
+            for fact in sorted(before.keys() | after.keys()):
+                if before.get(fact) != after.get(fact):
+                    was, became = before.get(fact, "not told"), after.get(fact, "not told")
+                    sentence = f"{host}: {fact} was {was} and is {became}: the lab changed during the run"
+                    self.trouble.append(
+                        Finding(verdict=Verdict.INCONCLUSIVE, subject=subject, sentence=sentence, blame="lab")
+                    )
 
     def _again(self, test: str) -> None:
         """What was known of a test that begins anew, or is told of anew, becomes an earlier attempt."""

@@ -28,6 +28,11 @@ class Resumed:
         self.done = frozenset(result.test for result in results if _has_its_end(result)) | self.once_only
 
     @property
+    def ended(self) -> bool:
+        """Whether it came to its end by itself."""
+        return self._record.finished is not None and not self._record.interrupted
+
+    @property
     def part(self) -> int:
         """The number of the part that begins now; 2 when it is resumed for the first time."""
         return len(self._record.resumptions) + 2
@@ -54,6 +59,8 @@ class Resumed:
                 for what in ("inventory", "model", "unit")
                 if getattr(old, f"{what}_sha256") != getattr(new, f"{what}_sha256")
             ]
+            if old.kpis != new.kpis:
+                changed.append(f"the KPI catalogue has changed for stream {name}")
             if {test.test for test in old.planned} != {test.test for test in new.planned}:
                 changed.append(f"stream {name} would have other tests")
         if changed:

@@ -54,6 +54,8 @@ class CollectedTest:
     shared_fixtures: frozenset[str] = frozenset()
     """Fixtures of a wider scope than the test that are set up for its stream: whoever shares one stays together."""
     destructive: bool = False
+    frame_bytes: int | None = None
+    """The size that it is parametrised for: another stream's model may have asked for it."""
 
 
 class CannotGive(ValueError):

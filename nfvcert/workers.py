@@ -65,6 +65,8 @@ class RunTest:
     """The item that this worker runs next for certain: what both share stays set up."""
     first: bool
     """Whether the stream's lab has not been open in this run."""
+    in_use: bool
+    """Whether other workers have the lab open."""
     broken: str
     """Why the test is not to be run after all; empty: it is."""
 
@@ -324,6 +326,7 @@ class _Serving:
                     self._attempts.opened.discard(stream)
                 else:
                     self._attempts.opened.add(stream)
+                self._attempts.in_use = message.in_use
                 self._run.broken.pop(stream, None)
                 if message.broken:
                     self._run.broken[stream] = message.broken

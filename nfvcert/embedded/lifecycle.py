@@ -17,7 +17,7 @@ from nfvcert.lab import Lab
 __all__ = ["down", "find", "sweep", "up"]
 
 
-def up(lab: Lab, *, owner: int | None = None) -> EmbeddedLab:
+def up(lab: Lab, *, owner: int | None = None, in_use: bool = False) -> EmbeddedLab:
     """Bring a lab up; a lab that is up and healthy is returned as it is.
 
     ``owner`` is the pid of the process that uses it: when that is gone, `sweep` takes the lab down.
@@ -39,7 +39,7 @@ def up(lab: Lab, *, owner: int | None = None) -> EmbeddedLab:
             if state.owner and not state.owner.alive:
                 # A test that was killed may have taken a link away, which no look at the lab would show.
                 wrong = [f"process {state.owner.pid}, which used it, was killed"]
-            if not wrong:
+            if not wrong or (in_use and state.lab == lab and state.owner == wanted_by):
                 _adopt(folder, state, wanted_by)
                 return _embedded(lab, folder, created=False)
             if state.owner and state.owner.alive and state.owner != wanted_by:

@@ -135,14 +135,14 @@ class LeaseBook:
             except LabError as error:
                 self._outage(self._store(resource), error)
 
-    def heartbeat(self) -> tuple[str, ...]:
-        """Renew what is due; call it often. Returns what is lost, each resource once.
+    def heartbeat(self, *, now: bool = False) -> tuple[str, ...]:
+        """Renew what is due, or ``now`` everything; call it often. Returns what is lost, each resource once.
 
         Lost is what somebody took away by force, and what could not be renewed for its whole life.
         """
         if os.getpid() != self._pid:
             return ()
-        lost = tuple(resource for resource, held in self._held.items() if not self._renewed(held))
+        lost = tuple(resource for resource, held in self._held.items() if not self._renewed(held, at_once=now))
         for resource in lost:
             del self._held[resource]
         return lost
@@ -178,10 +178,10 @@ class LeaseBook:
     def _store(self, resource: str) -> Store:
         return self._machine if resource.partition("/")[0] == MACHINE else self._labs
 
-    def _renewed(self, held: _Kept) -> bool:
+    def _renewed(self, held: _Kept, *, at_once: bool) -> bool:
         """Whether it is still ours, as far as can be known."""
         now = time.monotonic()
-        if now < held.due(self._ttl_s):
+        if not at_once and now < held.due(self._ttl_s):
             return True
         outage = self._away.get(held.store)
         if outage is None or now >= outage.ask_again:
