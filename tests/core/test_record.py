@@ -12,6 +12,7 @@ from nfvcert.judge import Decision, Finding, TestResult, Verdict
 from nfvcert.record import (
     EVENT,
     Event,
+    LabFingerprinted,
     Measured,
     Record,
     RunFinished,
@@ -178,6 +179,19 @@ def test_trouble_of_the_run_is_over_when_it_goes_on_and_trouble_of_a_lab_is_not(
         events = [*start, resumed(), *events_of(TWO), RunFinished(at="later")]
         assert decision(events) is expected
         assert from_events(events).resumptions[0].because == "the disk is full"
+
+
+def test_a_lab_that_is_another_one_when_it_is_opened_again_is_in_doubt() -> None:
+    def opened(kernel: str) -> LabFingerprinted:
+        return LabFingerprinted(stream="opco-ru", fingerprint={"leaf-1": {"kernel": kernel}})
+
+    begun, planned, *rest = accepted_run()
+    assert decision([begun, planned, opened("6.1"), opened("6.1"), *rest]) is Decision.ACCEPTED
+    events = [begun, planned, opened("6.1"), opened("6.2"), *rest]
+    assert decision(events) is Decision.INCONCLUSIVE
+    (finding,) = from_events(events).streams[0].judgement.findings
+    assert finding.sentence == "leaf-1: kernel was 6.1 and is 6.2: the lab changed during the run"
+    assert finding.blame == "lab"
 
 
 def test_what_an_earlier_attempt_measured_still_counts() -> None:
