@@ -191,6 +191,9 @@ class Attempts:
     def _finished(self, item: pytest.Item, name: str, started: datetime, clock: float) -> None:
         phases = item.stash[PHASES]
         verdict, sentence, blame = phases.outcome()
+        hung = limit.hung if (limit := item.stash.get(LIMIT, None)) else ""
+        if hung and verdict is Verdict.PASS:  # the suite swallowed the error, and went on with half of its work
+            verdict, sentence, blame = Verdict.INCONCLUSIVE, hung, "suite"
         if phases.wall:
             self._run.broken.setdefault(name, phases.wall)
         self._run.storage = self._run.storage or phases.storage_error
@@ -204,7 +207,7 @@ class Attempts:
             seconds=round(time.monotonic() - clock, 3),
             evidence=str(self._evidence.path) if self._evidence and not self._evidence.is_empty else None,
             worker=self.worker,
-            broke_off=phases.broke_off,
+            broke_off=phases.broke_off or bool(hung),
         )
         event = TestFinished(stream=name, result=result)
         self._run.keep_result(event)
@@ -228,12 +231,15 @@ class _Limit:
         self._test = test
         self._seconds = seconds
         self.in_phase = False
+        self.hung = ""
+        """What was raised into the test, whether or not the test let it through."""
 
     def break_off(self, signum: int, frame: FrameType | None) -> None:
         """Comes again after each grace period: a teardown can hang too."""
         del signum, frame
         if self.in_phase:
-            raise Hung(f"{self._test}: it hung, and was broken off after {self._seconds:.0f} s")
+            self.hung = f"{self._test}: it hung, and was broken off after {self._seconds:.0f} s"
+            raise Hung(self.hung)
 
 
 def time_limit(run: Run, item: pytest.Item, stream: str) -> float:

@@ -71,6 +71,7 @@ class Certification:
         self._suites = ""
         """Digest over the files of the planned tests."""
         self._refused = False
+        self._collected: list[pytest.Item] = []
         self._skipped: list[str] = []
         """Modules that skipped themselves at collection."""
         self._begun = False
@@ -115,12 +116,16 @@ class Certification:
             sizes = self._inputs.frame_sizes({marker.name for marker in metafunc.definition.iter_markers()} & DOMAINS)
             metafunc.parametrize("frame_bytes", sizes, ids=[f"{size}B" for size in sizes])
 
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Comes before anybody can take an item out."""
+        self._collected.append(item)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, session: pytest.Session, items: list[pytest.Item]
     ) -> Generator[None, Any, Any]:
-        """Plans before anything is deselected, so that a test deselected by hand is missed."""
-        before = [item for item in items if stream_of(item)]
+        """Plans all that was collected, so that a test is missed that a person, a plugin or a conftest.py takes out."""
+        before = [item for item in self._collected if stream_of(item)]
         yield
         if session.testsfailed or not before:
             return

@@ -31,6 +31,7 @@ import pytest
 
 from nfvcert.archive import undisturbed
 from nfvcert.attempts import Attempts
+from nfvcert.collected import stream_of
 from nfvcert.record import TestFinished
 from nfvcert.run import Run
 
@@ -310,7 +311,7 @@ class _Serving:
             capture.stop_global_capturing()
             capture.start_global_capturing()
             capture.suspend_global_capture()
-        for plugin in ("terminalreporter", "html", "nfvcert-controller"):
+        for plugin in ("terminalreporter", "html"):
             found = config.pluginmanager.getplugin(plugin)
             if found is not None:
                 config.pluginmanager.unregister(found)
@@ -320,8 +321,8 @@ class _Serving:
         items = self._session.items
         while isinstance(message := self._connection.recv(), RunTest):
             item = items[message.index]
-            stream = item.callspec.params.get("stream") if hasattr(item, "callspec") else None
-            if isinstance(stream, str):
+            stream = stream_of(item)
+            if stream is not None:
                 if message.first:
                     self._attempts.opened.discard(stream)
                 else:

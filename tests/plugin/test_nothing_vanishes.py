@@ -153,3 +153,46 @@ def test_a_suite_that_cannot_be_collected_whole(project: Project) -> None:
     run = project.run("--continue-on-collection-errors")
     assert run.status == 4, run.output
     assert "what is not collected whole certifies nothing" in run.output
+
+
+@MODES
+def test_a_hang_that_the_suite_swallows(project: Project, mode: list[str]) -> None:
+    project.write("pytest.ini", (project.folder / "pytest.ini").read_text() + "nfvcert_time_limit = 1\n")
+    project.suite(
+        """
+        import contextlib, time
+        @pytest.mark.expected_seconds(0.1)
+        def test_it(kpi):
+            with contextlib.suppress(Exception):
+                time.sleep(30)
+            kpi.measure("network.test.speed", 200.0)
+        """
+    )
+    run = project.run(*mode)
+    assert run.verdicts == {"test_it": "INCONCLUSIVE"}
+    assert "it hung, and was broken off after 1 s" in run.sentence("test_it")
+    assert run.status == 10
+
+
+def test_a_conftest_that_takes_tests_out_before_anybody_else(project: Project) -> None:
+    project.suite(
+        """
+        def test_it(kpi):
+            kpi.measure("network.test.speed", 200.0)
+        def test_that_would_fail(kpi):
+            kpi.measure("network.test.speed", 1.0)
+        """
+    )
+    project.write(
+        "suites/conftest.py",
+        """
+        import pytest
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_collection_modifyitems(items):
+            items[:] = [item for item in items if "fail" not in item.nodeid]
+            return (yield)
+        """,
+    )
+    run = project.run()
+    assert run.verdicts == {"test_it": "PASS", "test_that_would_fail": "NOT_RUN"}
+    assert run.status == 10
