@@ -29,7 +29,8 @@ setup: ## set up only
 
 # The project's own requirements and those of set-up in one; what still fits keeps its version
 # (`make lock UPGRADE=--upgrade` takes the newest of everything).
-lock: setup ## renew requirements.lock after a change of pyproject.toml
+lock: ## renew requirements.lock after a change of pyproject.toml
+	@test -x .venv/bin/uv || tools/setup
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE) \
 		pyproject.toml tools/bootstrap.in --output-file requirements.lock

@@ -37,7 +37,7 @@ LAYERS = (
             *("attempts", "holding", "workers", "controller", "one_by_one", "resume", "certification"),
         },
     ),
-    ("front", {"plugin", "cli", "suite", ""}),
+    ("front", {"plugin", "commands", "cli", "suite", ""}),
 )
 PURE_LAYERS = {"words", "facts", "flow"}
 PURE_LIBRARIES = {"pydantic", "nfvcert", "MLRsearch", "pint"}

@@ -1,0 +1,207 @@
+"""`nfvcert lab`: labs are listed, drawn, checked, brought up and down; their leases are shown and freed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nfvcert.commands import Commands, say
+from nfvcert.errors import NfvcertError, UsageError
+
+if TYPE_CHECKING:
+    from nfvcert.leases import Lease
+    from nfvcert.protocols import LabAccess
+
+__all__ = ["add"]
+
+
+def add(commands: Commands) -> None:
+    """Add `lab` with all that can be done with one."""
+    lab = commands.add_parser("lab", help="labs: show, check, bring up and down").add_subparsers(
+        title="commands", required=True, metavar="COMMAND"
+    )
+    for name, run, text, optional in (
+        ("list", _lab_list, "list the labs of the inventory", None),
+        ("show", _lab_show, "draw a lab", "NAME"),
+        ("schema", _lab_schema, "print the JSON Schema of an inventory", None),
+        ("up", _lab_up, "bring an embedded lab up and leave it up", "NAME"),
+        ("down", _lab_down, "take an embedded lab down", "NAME"),
+        ("check", _lab_check, "open a lab, ask every host for its facts, self-test its generator", "NAME"),
+        ("sweep", _lab_sweep, "remove what killed runs left of embedded labs", None),
+        ("leases", _lab_leases, "print who uses which lab now", None),
+        ("release", _lab_release, "free a lab that a dead run holds (or a living one: --force)", "NAME"),
+    ):
+        command = lab.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        command.add_argument(
+            "--inventory", action="append", metavar="DIR", help="folder of inventories (lab_inventory/)"
+        )
+        if optional:
+            command.add_argument("name", metavar=optional, help="a name in the inventory, or the path of a file")
+        if name == "release":
+            command.add_argument("--force", action="store_true", help="take it away from a run that is alive")
+
+
+def _directories(arguments: argparse.Namespace) -> list[Path]:
+    return [Path(directory) for directory in arguments.inventory or ["lab_inventory"]]
+
+
+def _lab_list(arguments: argparse.Namespace) -> int:
+    from nfvcert.files import lab_files, read_lab
+
+    for name, path in sorted(lab_files(_directories(arguments)).items()):
+        lab = read_lab(path)
+        say(f"{name:<16} {lab.provider:<9} {lab.environment:<11} {lab.owner.organisation:<16} {lab.title}")
+    return 0
+
+
+def _lab_show(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from nfvcert.files import read_lab
+    from nfvcert.render.topology import draw
+
+    Console(highlight=False).print(draw(read_lab(arguments.name, _directories(arguments))))
+    return 0
+
+
+def _lab_schema(arguments: argparse.Namespace) -> int:
+    del arguments
+    from nfvcert.files import schema_text
+
+    sys.stdout.write(schema_text("lab"))
+    return 0
+
+
+def _lab_up(arguments: argparse.Namespace) -> int:
+    import time
+
+    from nfvcert import embedded
+    from nfvcert.files import read_lab
+
+    lab = read_lab(arguments.name, _directories(arguments))
+    if lab.provider != "embedded":
+        raise UsageError(f"lab {lab.lab} is no embedded lab: it is up when its machines are")
+    embedded.ensure_privileges(_again())
+    started = time.monotonic()
+    found = embedded.up(lab)
+    what = f"is up after {time.monotonic() - started:.1f} s" if found.created else "was up"
+    say(f"lab {lab.lab} {what}: {', '.join(lab.hosts)} (state in {found.run_dir})")
+    return 0
+
+
+def _lab_down(arguments: argparse.Namespace) -> int:
+    from nfvcert import embedded
+    from nfvcert.leases import leased
+
+    embedded.ensure_privileges(_again())
+    name = Path(arguments.name).stem
+    with leased(f"machine/lab/{name}", run="", reason="nfvcert lab down"):
+        was_up = embedded.down(name)
+    say(f"lab {arguments.name} {'is down' if was_up else 'was not up'}")
+    return 0
+
+
+def _lab_sweep(arguments: argparse.Namespace) -> int:
+    del arguments
+    from nfvcert import embedded
+
+    embedded.ensure_privileges(_again())
+    for sentence in embedded.sweep() or ["nothing was left"]:
+        say(sentence)
+    return 0
+
+
+def _lab_check(arguments: argparse.Namespace) -> int:
+    from nfvcert import embedded
+    from nfvcert.access import open_lab
+    from nfvcert.files import read_lab
+    from nfvcert.leases import lease_of, leased
+
+    lab = read_lab(arguments.name, _directories(arguments))
+    if lab.provider == "embedded":
+        embedded.ensure_privileges(_again())
+    with leased(lease_of(lab), run="", reason="nfvcert lab check", url=lab.leases):
+        return _check(open_lab(lab, on_completed=lambda _: None))
+
+
+def _check(access: LabAccess) -> int:
+    from nfvcert.access import fingerprint, take_down
+
+    lab = access.lab
+    try:
+        for host, facts in fingerprint(access).items():
+            say(f"{host:<14} {facts.get('os', '?')}, kernel {facts.get('kernel', '?')}, {facts.get('cpu', '?')}")
+        if lab.traffic is None:
+            return 0
+        calibration = access.generator().calibrate()
+        reached = ", ".join(f"{fps:.0f} pps at {size} B" for size, fps in calibration.ceiling_fps.items())
+        say(f"generator      {calibration.generator}: {reached}; latency p50 {calibration.latency_p50_us:.0f} µs")
+        for problem in calibration.problems:
+            say(f"generator      problem: {problem}")
+        return 10 if calibration.problems else 0
+    finally:
+        access.close()
+        if access.created:
+            take_down(lab)
+
+
+def _lease_of(arguments: argparse.Namespace) -> tuple[str, str | None]:
+    """A lab's lease and where it is kept, as its inventory says; an embedded lab's where it has none (any more)."""
+    from nfvcert.files import lab_files, read_lab
+    from nfvcert.leases import lease_of
+
+    known = lab_files(_directories(arguments))
+    if arguments.name in known or Path(arguments.name).is_file():
+        lab = read_lab(arguments.name, _directories(arguments))
+        return lease_of(lab), lab.leases if lab.provider == "existing" else None
+    if arguments.name == "machine":
+        return lease_of(arguments.name), None
+    return f"machine/lab/{Path(arguments.name).stem}", None
+
+
+def _lab_leases(arguments: argparse.Namespace) -> int:
+    from nfvcert.files import lab_files, read_lab
+    from nfvcert.leases import leases, table
+
+    found: list[Lease] = []
+    status = 0
+    urls: dict[str | None, None] = {None: None}
+    for path in lab_files(_directories(arguments)).values():
+        try:
+            urls[read_lab(path).leases] = None
+        except NfvcertError as error:  # a wrong inventory hides no lease of the others
+            print(f"nfvcert: {error}", file=sys.stderr)  # noqa: T201 - a command talks
+            status = error.exit_code
+    for url in urls:
+        try:
+            found += leases(url)
+        except NfvcertError as error:
+            print(f"nfvcert: {error}", file=sys.stderr)  # noqa: T201 - a command talks
+            status = error.exit_code
+    if found or not status:
+        say(table(found) or "no leases")
+    return status
+
+
+def _lab_release(arguments: argparse.Namespace) -> int:
+    from nfvcert.leases import Held, force_release, leases
+
+    resource, url = _lease_of(arguments)
+    for lease in leases(url):
+        if lease.resource != resource:
+            continue
+        if lease.alive and not arguments.force:
+            raise Held(resource, lease.holder)
+        # Of this holder only: another one may have come since we looked.
+        if force_release(url, resource, only=lease.holder):
+            say(f"{resource} is taken away from {lease.holder}")
+            return 0
+    say(f"{resource} is free")
+    return 0
+
+
+def _again() -> list[str]:
+    return [sys.executable, "-m", "nfvcert.cli", *sys.argv[1:]]
