@@ -9,10 +9,12 @@ import pytest
 
 from nfvcert.claims import Claim, claims_of, parse
 from nfvcert.streams import CollectedTest, case_of
+from nfvcert.testmodel import Size
 
 __all__ = ["DOMAINS", "collected", "opens_lab", "stream_of"]
 
 DOMAINS = frozenset({"compute", "storage", "network", "vim", "vnf"})
+SIZES: tuple[Size, ...] = ("small", "medium", "large")
 OURS = "nfvcert.plugin"
 """Module of our own fixtures."""
 IN_ANY_WORKER = {"stream", "lab", "parameters", "shell"}
@@ -68,7 +70,18 @@ def _collected(item: pytest.Item) -> CollectedTest:
         shared_fixtures=frozenset(_shared(item)),
         destructive=destructive,
         frame_bytes=item.callspec.params.get("frame_bytes") if hasattr(item, "callspec") else None,
+        covers=frozenset(_covers(item)),
+        size=next((size for size in SIZES if item.get_closest_marker(size)), SIZES[0]),
     )
+
+
+def _covers(item: pytest.Item) -> Iterable[str]:
+    """Those of its closest marker: a test says more exactly than its module what it can find."""
+    marker = item.get_closest_marker("covers")
+    for name in marker.args if marker else ():
+        if not isinstance(name, str):
+            raise pytest.UsageError(f"{item.nodeid}: covers('component', …) takes names of components, not {name!r}")
+        yield name
 
 
 def _claims(item: pytest.Item) -> Iterable[Claim]:

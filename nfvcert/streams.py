@@ -15,7 +15,7 @@ from nfvcert.lab import Lab
 from nfvcert.parts import Part
 from nfvcert.record import LeftOut, PlannedTest, StreamPlan
 from nfvcert.schedule import Task, simulate
-from nfvcert.testmodel import Criterion
+from nfvcert.testmodel import Criterion, Size
 
 __all__ = [
     "CannotGive",
@@ -56,6 +56,10 @@ class CollectedTest:
     destructive: bool = False
     frame_bytes: int | None = None
     """The size that it is parametrised for: another stream's model may have asked for it."""
+    covers: frozenset[str] = frozenset()
+    """Components whose faults it can find."""
+    size: Size = "small"
+    """The smallest release whose scope it is part of."""
 
 
 class CannotGive(ValueError):

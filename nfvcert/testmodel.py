@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from nfvcert.measure.kpi import Condition, Conditions, KpiName
 from nfvcert.parts import Name, Part
 
-__all__ = ["Criterion", "Parameters", "Rule", "TestModel"]
+__all__ = ["Criterion", "Parameters", "Rule", "Size", "TestModel"]
 
 Bound = str | float | int | dict[Name, str | float | int]
 """`0.60 Mpps` for all profiles, or profile → bound."""

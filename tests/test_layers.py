@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "nfvcert"
 # Lowest first. A module imports from its own layer or from below, never from above.
 LAYERS = (
     ("words", {"errors", "parts"}),
-    ("facts", {"lab", "release", "campaign", "protocols", "measure.kpi", "measure.stats", "measure", "testmodel"}),
+    ("facts", {"lab", "release", "campaign", "protocols", "measure.kpi", "measure.stats", "measure", "testmodel", "catalogue"}),
     (
         "flow",
         {
