@@ -26,7 +26,8 @@ from benchmarks.synthetic import WORKERS, Workload, workload, write_project
 from nfvcert.claims import Claim
 from nfvcert.lab import Lab
 from nfvcert.record import StreamPlan
-from nfvcert.streams import CollectedTest, plan_run, plan_tests
+from nfvcert.streams import plan_run, plan_tests
+from nfvcert.testcase import CollectedTest
 from nfvcert.testmodel import Criterion, Parameters
 
 TESTS_PER_STREAM = 60

@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from nfvcert.errors import FileError, StorageError, UsageError
 from nfvcert.record import EVENT, Event, Record, from_events
-from nfvcert.streams import case_of
+from nfvcert.testcase import case_of
 
 __all__ = [
     "Archive",

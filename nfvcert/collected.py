@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nfvcert.claims import Claim, claims_of, parse
-from nfvcert.streams import CollectedTest, case_of
+from nfvcert.testcase import CollectedTest, case_of
 from nfvcert.testmodel import Size
 
 __all__ = ["DOMAINS", "collected", "opens_lab", "stream_of"]

@@ -20,7 +20,8 @@ from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi
 from nfvcert.record import StreamPlan
 from nfvcert.release import ReleaseUnit
-from nfvcert.streams import CannotGive, CollectedTest, plan_tests
+from nfvcert.streams import CannotGive, plan_tests
+from nfvcert.testcase import CollectedTest
 from nfvcert.testmodel import TestModel
 from nfvcert.testmodel_files import find_model, model_files, problem_in, read_kpis, read_model
 from nfvcert.units import criteria

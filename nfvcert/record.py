@@ -14,12 +14,14 @@ from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from nfvcert.catalogue import FactSource
 from nfvcert.claims import Need
 from nfvcert.judge import Finding, Judgement, TestResult, Verdict, decide
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi, Measurement
-from nfvcert.parts import Part
+from nfvcert.parts import Name, Part
 from nfvcert.release import ReleaseUnit
+from nfvcert.scope import Scope
 from nfvcert.testmodel import Criterion, Parameters
 
 __all__ = [
@@ -89,6 +91,10 @@ class StreamPlan(Part):
     unit: ReleaseUnit | None = None
     """What is certified; None: the lab as it is."""
     unit_sha256: str = ""
+    scope: Scope | None = None
+    """What the unit can break, and who tests it; None without a unit: all that the model asks for is tested."""
+    fact_sources: dict[Name, tuple[FactSource, ...]] = {}
+    """Component of the lab or the unit → how its version is read, the best way first."""
     priority: int = 0
     deadline: str | None = None
     """ISO 8601 with offset."""

@@ -6,25 +6,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from graphlib import TopologicalSorter
 
-from nfvcert.claims import Claim, Need, Refusal, allocate, resources_of
+from nfvcert.claims import Need, Refusal, allocate, resources_of
 from nfvcert.lab import Lab
 from nfvcert.parts import Part
 from nfvcert.record import LeftOut, PlannedTest, StreamPlan
 from nfvcert.schedule import Task, simulate
-from nfvcert.testmodel import Criterion, Size
+from nfvcert.scope import Choice
+from nfvcert.testcase import CollectedTest
+from nfvcert.testmodel import Criterion
 
 __all__ = [
     "CannotGive",
-    "CollectedTest",
     "Lateness",
     "PlannedBar",
     "RunPlan",
     "capacities_of",
-    "case_of",
     "in_order",
     "plan_run",
     "plan_tests",
@@ -34,32 +33,6 @@ __all__ = [
 
 DEFAULT_SECONDS = 5.0
 """For a test that declares nothing and never ran."""
-
-
-@dataclass(frozen=True)
-class CollectedTest:
-    """A test as pytest found it, before anything was deselected."""
-
-    test: str
-    """Node id."""
-    title: str
-    """First line of its docstring."""
-    domains: frozenset[str]
-    measures: tuple[str, ...]
-    case: str = ""
-    """Its node id without the stream: what it is called in every lab."""
-    needs_forwarding: str | None = None
-    expected_seconds: float | None = None
-    claims: tuple[Claim, ...] = ()
-    shared_fixtures: frozenset[str] = frozenset()
-    """Fixtures of a wider scope than the test that are set up for its stream: whoever shares one stays together."""
-    destructive: bool = False
-    frame_bytes: int | None = None
-    """The size that it is parametrised for: another stream's model may have asked for it."""
-    covers: frozenset[str] = frozenset()
-    """Components whose faults it can find."""
-    size: Size = "small"
-    """The smallest release whose scope it is part of."""
 
 
 class CannotGive(ValueError):
@@ -72,12 +45,6 @@ class CannotGive(ValueError):
         self.refusal = refusal
 
 
-def case_of(test: str, stream: str) -> str:
-    """A node id without its stream: `test_x[opco-ru-64B]` → `test_x[64B]`, `test_x[opco-ru]` → `test_x`."""
-    alone = f"[{stream}]"
-    return test.removesuffix(alone) if test.endswith(alone) else test.replace(f"[{stream}-", "[", 1)
-
-
 def plan_tests(
     collected: Sequence[CollectedTest],
     criteria: Sequence[Criterion],
@@ -86,10 +53,12 @@ def plan_tests(
     lab: Lab,
     took: Mapping[str, float],
     used: Counter[str] | None = None,
+    choices: Mapping[str, Choice] | None = None,
 ) -> tuple[tuple[PlannedTest, ...], tuple[LeftOut, ...]]:
     """Split the collected tests of a domain into those that the criteria want and those left out, each with its reason.
 
     ``took`` are seconds of earlier runs by case; ``used`` says how much each resource is already claimed, and is kept.
+    ``choices`` are a scope's: node id → whether the release wants the test; None wants them all.
     Tests of other domains are in neither: they belong to another model.
     Raises CannotGive for a planned test whose claims the lab cannot meet.
     """
@@ -112,6 +81,8 @@ def plan_tests(
                 else "is required by no criterion"
             )
             reason = f"what it measures ({', '.join(test.measures)}) {which}"
+        elif choices is not None and not choices[test.test].wanted:
+            reason = choices[test.test].reason
         else:
             needs = allocate(test.claims, resources, used)
             if isinstance(needs, Refusal):
@@ -121,9 +92,7 @@ def plan_tests(
                     test=test.test,
                     title=test.title,
                     measures=test.measures,
-                    reason=f"required: {', '.join(asked_for)}"
-                    if asked_for
-                    else f"functional test of the {domain} suite",
+                    reason=_reason(test, asked_for, domain, choices),
                     expected_seconds=took.get(test.case, test.expected_seconds or DEFAULT_SECONDS),
                     needs=needs,
                     destructive=test.destructive,
@@ -133,6 +102,11 @@ def plan_tests(
         left_out.append(LeftOut(test=test.test, reason=reason))
     shared = {test.test: test.shared_fixtures for test in collected}
     return tuple(_chained(planned, shared, lab.lab)), tuple(left_out)
+
+
+def _reason(test: CollectedTest, asked_for: Sequence[str], domain: str, choices: Mapping[str, Choice] | None) -> str:
+    required = f"required: {', '.join(asked_for)}" if asked_for else f"functional test of the {domain} suite"
+    return f"{choices[test.test].reason}; {required}" if choices is not None else required
 
 
 def _chained(planned: Sequence[PlannedTest], shared: Mapping[str, Collection[str]], lab: str) -> Iterable[PlannedTest]:

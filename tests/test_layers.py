@@ -19,7 +19,7 @@ LAYERS = (
         "flow",
         {
             *("measure.trial", "measure.throughput", "judge", "record", "streams", "units"),
-            *("claims", "schedule", "status"),
+            *("claims", "schedule", "status", "testcase", "scope"),
         },
     ),
     (

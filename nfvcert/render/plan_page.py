@@ -18,7 +18,8 @@ from markupsafe import Markup
 from nfvcert.claims import Need
 from nfvcert.record import PlannedTest, StreamPlan
 from nfvcert.render import gantt, page, words
-from nfvcert.streams import Lateness, PlannedBar, RunPlan, case_of
+from nfvcert.streams import Lateness, PlannedBar, RunPlan
+from nfvcert.testcase import case_of
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -16,7 +16,7 @@ from nfvcert.archive import EVENTS, Archive, Durations, read_events, read_record
 from nfvcert.errors import FileError, StorageError, UsageError
 from nfvcert.judge import Decision
 from nfvcert.record import Event
-from nfvcert.streams import case_of
+from nfvcert.testcase import case_of
 from tests.core.builders import TEST, accepted_run
 
 

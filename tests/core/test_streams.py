@@ -15,14 +15,13 @@ from nfvcert.record import PlannedTest, StreamPlan
 from nfvcert.streams import (
     DEFAULT_SECONDS,
     CannotGive,
-    CollectedTest,
     capacities_of,
-    case_of,
     plan_run,
     plan_tests,
     remaining_seconds,
     tasks_of,
 )
+from nfvcert.testcase import CollectedTest, case_of
 from nfvcert.testmodel import Criterion
 from tests.core import builders
 from tests.core.builders import big_lab
