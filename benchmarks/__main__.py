@@ -17,13 +17,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import campaigns, labs, pops, reports, starts, suite
+from benchmarks import campaigns, labs, pops, reports, scopes, starts, suite
 from benchmarks.figures import ROOT, Figure
 
 
 def everything() -> Iterator[Figure]:
     """All figures, in the order of their length."""
     yield from starts.figures()
+    yield from scopes.figures()
     yield from labs.figures()
     with tempfile.TemporaryDirectory() as folder:
         yield from suite.figures(Path(folder))
@@ -35,6 +36,7 @@ def everything() -> Iterator[Figure]:
 SECTIONS: dict[str, Callable[[], Iterator[Figure]]] = {
     "everything": everything,
     "starts": starts.figures,
+    "scopes": scopes.figures,
     "labs": labs.figures,
     "campaigns": campaigns.figures,
     "pops": pops.figures,
