@@ -38,9 +38,10 @@ from nfvcert.console import shown
 from nfvcert.controller import Controller
 from nfvcert.errors import FileError, LabError, NfvcertError, StorageError, UsageError
 from nfvcert.holding import Holdings
+from nfvcert.inputs import Inputs
 from nfvcert.judge import Decision
 from nfvcert.one_by_one import OneByOne
-from nfvcert.planning import Inputs, left_uncollected, make_plans
+from nfvcert.planning import left_uncollected, make_plans
 from nfvcert.provenance import resumption_facts, run_facts, suites_digest
 from nfvcert.record import Event, Record, RunFinished, RunStarted, StreamPlan, StreamPlanned
 from nfvcert.resume import Resumed

@@ -33,7 +33,7 @@ LAYERS = (
     (
         "run",
         {
-            *("recorder", "outcome", "open_stream", "provenance", "planning", "collected", "console", "run"),
+            *("recorder", "outcome", "open_stream", "provenance", "inputs", "planning", "collected", "console", "run"),
             *("attempts", "holding", "workers", "controller", "one_by_one", "resume", "certification"),
         },
     ),

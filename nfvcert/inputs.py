@@ -1,0 +1,184 @@
+"""What the command line, or a campaign, names: labs, release units, test models, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from nfvcert import files
+from nfvcert.campaign import Campaign, stream_name
+from nfvcert.campaign_files import check_names, read_campaign, read_release
+from nfvcert.errors import UsageError
+from nfvcert.lab import Lab
+from nfvcert.measure.kpi import Kpi
+from nfvcert.release import ReleaseUnit
+from nfvcert.testmodel import TestModel
+from nfvcert.testmodel_files import find_model, model_files, problem_in, read_kpis, read_model
+
+__all__ = ["Inputs", "StreamInput"]
+
+
+@dataclass(frozen=True)
+class StreamInput:
+    """What the command line, or a campaign, says of a stream."""
+
+    name: str
+    lab: Lab
+    inventory: Path
+    unit: ReleaseUnit | None = None
+    unit_file: Path | None = None
+    model: str | None = None
+    """The test model that judges; None: the one of the tests' domain."""
+    priority: int = 0
+    deadline: datetime | None = None
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that the command line names, read."""
+
+    streams: Mapping[str, StreamInput]
+    models: Mapping[str, tuple[TestModel, Path]]
+    """Name of a test model's file → the model."""
+    kpis: Mapping[str, Kpi]
+    title: str
+    """The readable part of the run's name."""
+
+    @classmethod
+    def read(cls, config: pytest.Config) -> Inputs:
+        """Raises UsageError, FileError."""
+        folder = Path(config.rootpath, config.getini("nfvcert_testmodels"))
+        kpis = read_kpis(folder)
+        named = config.getoption("test_model")
+        campaign_file = config.getoption("campaign")
+        if campaign_file:
+            campaign, streams = _of_campaign(config, Path(campaign_file), folder)
+            title = campaign.campaign
+        else:
+            streams = _of_command_line(config)
+            title = "+".join(stream.name for stream in streams)
+        wanted = {stream.model for stream in streams if stream.model}
+        paths = [find_model(named, folder)] if named else model_files(folder)
+        models = {path.stem: (read_model(path, kpis), path) for path in paths}
+        for name in wanted - models.keys():
+            models[name] = read_model(found := find_model(name, folder), kpis), found
+        if any(stream.model is None for stream in streams):
+            _one_model_a_domain(models.values())
+        return cls({stream.name: stream for stream in streams}, models, kpis, title)
+
+    def frame_sizes(self, domains: set[str]) -> list[int]:
+        """Frame sizes in bytes that the models of some domains test with, growing."""
+        return sorted(
+            {
+                size
+                for model, _ in self.models.values()
+                if model.domain in domains
+                for size in model.parameters.frame_bytes
+            }
+        )
+
+    def model_of(self, stream: StreamInput, domains: Iterable[str]) -> tuple[TestModel, Path] | None:
+        """The test model that judges a stream, given the domains of the selected tests; None when none of them has one.
+
+        Raises UsageError when there are several.
+        """
+        if stream.model is not None:
+            model, path = self.models[stream.model]
+            return (model, path) if model.domain in domains else None
+        judged = sorted((model.domain, model, path) for model, path in self.models.values() if model.domain in domains)
+        if len(judged) > 1:
+            raise UsageError(
+                f"the selected tests are of several domains ({', '.join(domain for domain, _, _ in judged)}), "
+                "each with its own test model",
+                hint="select one domain, such as -m network",
+            )
+        return judged[0][1:] if judged else None
+
+
+def _of_command_line(config: pytest.Config) -> list[StreamInput]:
+    """Each lab with each release unit."""
+    directories = _inventories(config)
+    labs: dict[str, tuple[Lab, Path]] = {}
+    for named in config.getoption("lab"):
+        path = files.find_lab(named, directories)
+        lab = files.read_lab(named, directories)
+        if lab.lab in labs:
+            raise UsageError(f"--lab={named}: lab {lab.lab} is named twice (by {labs[lab.lab][1]} and {path})")
+        labs[lab.lab] = lab, path
+    units: dict[str, tuple[ReleaseUnit, Path]] = {}
+    for named in config.getoption("release"):
+        unit, path = read_release(named, _releases(config))
+        if unit.unit in units:
+            raise UsageError(
+                f"--release={named}: unit {unit.unit} is named twice (by {units[unit.unit][1]} and {path})"
+            )
+        units[unit.unit] = unit, path
+    if not labs:
+        raise UsageError("a release unit is certified in a lab: name it with --lab=NAME")
+    streams = [StreamInput(lab.lab, lab, path) for lab, path in labs.values()]
+    if units:
+        streams = [
+            replace(stream, name=stream_name(unit.unit, stream.name), unit=unit, unit_file=path)
+            for stream in streams
+            for unit, path in units.values()
+        ]
+    return [_no_production(stream) for stream in streams]
+
+
+def _of_campaign(config: pytest.Config, path: Path, models: Path) -> tuple[Campaign, list[StreamInput]]:
+    if config.getoption("lab") or config.getoption("release"):
+        raise UsageError("--campaign names the labs and release units itself: leave out --lab and --release")
+    campaign = read_campaign(path)
+    directories, releases = _inventories(config), _releases(config)
+    known = {"units": files.named_files(releases), "labs": files.lab_files(directories)}
+    check_names(path, campaign, **known, models=[found.stem for found in model_files(models)])
+    labs = {name: files.read_lab(name, directories) for name in {stream.lab for stream in campaign.streams}}
+    units = {name: read_release(name, releases) for name in {stream.unit for stream in campaign.streams if stream.unit}}
+    return campaign, [
+        _no_production(
+            StreamInput(
+                name=stream.name,
+                lab=labs[stream.lab],
+                inventory=files.find_lab(stream.lab, directories),
+                unit=units[stream.unit][0] if stream.unit else None,
+                unit_file=units[stream.unit][1] if stream.unit else None,
+                model=stream.model,
+                priority=stream.priority,
+                deadline=stream.deadline,
+                after=stream.after,
+            )
+        )
+        for stream in campaign.streams
+    ]
+
+
+def _inventories(config: pytest.Config) -> list[Path]:
+    return [config.rootpath / path for path in config.getini("nfvcert_inventory")]
+
+
+def _releases(config: pytest.Config) -> list[Path]:
+    return [config.rootpath / path for path in config.getini("nfvcert_releases")]
+
+
+def _no_production(stream: StreamInput) -> StreamInput:
+    if stream.lab.environment == "production":
+        # Suites take links away and load the network; no test can yet say that it does neither.
+        raise problem_in(
+            stream.inventory, ("environment",), found="production", expected="lab or staging: suites disturb a network"
+        )
+    return stream
+
+
+def _one_model_a_domain(models: Iterable[tuple[TestModel, Path]]) -> None:
+    seen: dict[str, Path] = {}
+    for model, path in models:
+        if model.domain in seen:
+            raise problem_in(
+                path, ("domain",), found=repr(model.domain), expected=f"another than {seen[model.domain].name} has"
+            )
+        seen[model.domain] = path
