@@ -226,6 +226,7 @@ RELEASE = """\
 unit: pack-{number}
 title: A pack
 type: maintenance
+maintains: pack
 changes:
   - {{component: switch-os, vendor: v, product: p, from: "1", to: "2", trigger: firmware}}
 """

@@ -7,37 +7,21 @@ from __future__ import annotations
 
 import functools
 import os
-import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfvcert.errors import CommandFailed, LabError
+from nfvcert.errors import LabError
 from nfvcert.lab import Host, Lab
-from nfvcert.protocols import Completed, LabAccess, Shell, TrafficGenerator
+from nfvcert.protocols import Bmc, Completed, LabAccess, Shell, TrafficGenerator
 
 if TYPE_CHECKING:
     from nfvcert.embedded import EmbeddedLab, EmbeddedPort
 
-__all__ = ["fingerprint", "open_lab", "take_down"]
+__all__ = ["has_bmc", "has_shell", "open_lab", "take_down"]
 
 OnCompleted = Callable[[Completed], None]
-
-FACTS = {
-    "kernel": "uname -r",
-    "architecture": "uname -m",
-    "os": ". /etc/os-release && echo $PRETTY_NAME",
-    "openssh": "dpkg-query -W -f '${Version}' openssh-server 2>/dev/null || ssh -V 2>&1",
-    "openvswitch": "ovs-vswitchd --version 2>/dev/null | head -n 1",
-    "nftables": "nft --version 2>/dev/null",
-    "cpu": "sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1",
-    "cpus": "nproc",
-    "memory": "sed -n 's/^MemTotal: *//p' /proc/meminfo",
-}
-"""Fact → the shell command that prints it. A fact that a host cannot tell is left out."""
-MARK = "=nfvcert="
 
 
 def open_lab(lab: Lab, *, on_completed: OnCompleted, owner: int | None = None, in_use: bool = False) -> LabAccess:
@@ -55,23 +39,15 @@ def take_down(lab: Lab) -> None:
         embedded.down(lab.lab)
 
 
-def fingerprint(access: LabAccess) -> dict[str, dict[str, str]]:
-    """Facts of every host, asked side by side: host → fact → value. Raises LabError for one that does not answer."""
-    script = "; ".join(f"echo {MARK}{name}; {command}" for name, command in FACTS.items())
-
-    def ask(host: str) -> dict[str, str]:
-        printed = access.shell(host).run(f"sh -c {shlex.quote(script)}", check=False).stdout
-        if MARK not in printed:
-            raise CommandFailed(f"{host} runs no shell commands: it printed {printed[:200]!r}", what=host)
-        sections = (section.partition("\n") for section in printed.split(MARK)[1:])
-        return {name: value.strip() for name, _, value in sections if value.strip()}
-
-    hosts = [name for name, host in access.lab.hosts.items() if _has_shell(host, access.lab)]
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return dict(zip(hosts, pool.map(ask, hosts), strict=True))
+def has_bmc(lab: Lab, host: Host) -> bool:
+    """Whether a host's firmware can be asked for by Redfish."""
+    if lab.provider == "embedded":
+        return host.emulates is not None and bool(host.emulates.firmware)
+    return host.bmc is not None and host.bmc.protocol == "redfish"
 
 
-def _has_shell(host: Host, lab: Lab) -> bool:
+def has_shell(host: Host, lab: Lab) -> bool:
+    """Whether commands can be run on a host."""
     return lab.provider == "embedded" or host.ssh is not None
 
 
@@ -83,6 +59,7 @@ class _Access(ABC):
         self.created = False
         self._on_completed = on_completed
         self._shells: dict[str, Shell] = {}
+        self._bmcs: dict[str, Bmc] = {}
         self._generator: TrafficGenerator | None = None
 
     def shell(self, host: str) -> Shell:
@@ -92,6 +69,16 @@ class _Access(ABC):
         if host not in self._shells:
             self._shells[host] = self._open_shell(host)
         return self._shells[host]
+
+    def bmc(self, host: str) -> Bmc:
+        """See LabAccess."""
+        if host not in self.lab.hosts:
+            raise LookupError(f"lab {self.lab.lab} has no host {host!r} (it has: {', '.join(self.lab.hosts)})")
+        if not has_bmc(self.lab, self.lab.hosts[host]):
+            raise LabError(f"host {host} of lab {self.lab.lab} has no BMC that speaks Redfish", what=host)
+        if host not in self._bmcs:
+            self._bmcs[host] = self._open_bmc(host)
+        return self._bmcs[host]
 
     def generator(self) -> TrafficGenerator:
         """See LabAccess."""
@@ -113,9 +100,15 @@ class _Access(ABC):
         for shell in self._shells.values():
             shell.close()
         self._shells.clear()
+        for bmc in self._bmcs.values():
+            bmc.close()
+        self._bmcs.clear()
 
     @abstractmethod
     def _open_shell(self, host: str) -> Shell: ...
+
+    @abstractmethod
+    def _open_bmc(self, host: str) -> Bmc: ...
 
     @abstractmethod
     def _open_generator(self) -> TrafficGenerator: ...
@@ -142,6 +135,19 @@ class EmbeddedAccess(_Access):
             known_hosts=self.embedded.known_hosts,
             host_key_name=host,
             on_completed=self._on_completed,
+        )
+
+    def _open_bmc(self, host: str) -> Bmc:
+        from nfvcert.drivers.redfish import RedfishBmc
+        from nfvcert.embedded import bmc
+
+        return RedfishBmc(
+            host,
+            url=f"http://{host}",
+            user=bmc.USER,
+            password=lambda: bmc.password(self.embedded.run_dir),
+            system=host,
+            connect=functools.partial(bmc.connect, self.embedded),
         )
 
     def _open_generator(self) -> TrafficGenerator:
@@ -184,6 +190,19 @@ class ExistingAccess(_Access):
             known_hosts=Path(ssh.known_hosts).expanduser(),
             host_key_name=ssh.address if ssh.port == 22 else f"[{ssh.address}]:{ssh.port}",
             on_completed=self._on_completed,
+        )
+
+    def _open_bmc(self, host: str) -> Bmc:
+        from nfvcert.drivers.redfish import RedfishBmc, secret
+
+        declared = self.lab.hosts[host].bmc
+        assert declared is not None  # bmc() looked
+        return RedfishBmc(
+            host,
+            url=f"https://{declared.address}",
+            user=declared.user,
+            password=lambda: secret(declared.password) if declared.password else None,
+            verify_tls=declared.verify_tls,
         )
 
     def _open_generator(self) -> TrafficGenerator:

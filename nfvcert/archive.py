@@ -28,7 +28,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from nfvcert.errors import FileError, StorageError, UsageError
-from nfvcert.record import EVENT, Event, Record, from_events
+from nfvcert.gathering import from_events
+from nfvcert.record import EVENT, Event, Record
 from nfvcert.testcase import case_of
 
 __all__ = [

@@ -53,7 +53,8 @@ class Attempts:
         """Streams whose lab was open before in this run: its fingerprint is taken."""
         self.in_use = False
         """Whether other workers are in the lab of this test: it must not be made anew below them."""
-        self.on_opened: Callable[[str, bool], None] = lambda *_: None
+        self.on_opened: Callable[[str, bool, bool], None] = lambda *_: None
+        """Told of the stream, whether its lab was made for it, and whether it may be used."""
         self.on_closed: Callable[[str], None] = lambda _: None
         self.on_progress: Progress = run.console.progress
         self.on_finished: Callable[[TestFinished], None] = lambda _: None
@@ -64,13 +65,15 @@ class Attempts:
         opened.evidence = self._run.archive.evidence(f"{name}-preflight")
         first = name not in self.opened
         self.opened.add(name)
+        usable = False
         try:
             opened.open(first=first, in_use=self.in_use)
+            usable = True
         except BaseException:
             opened.close()
             raise
         finally:
-            self.on_opened(name, opened.made_lab)
+            self.on_opened(name, opened.made_lab, usable)
         opened.evidence = self._evidence
         self._open = opened
         return opened
@@ -149,7 +152,7 @@ class Attempts:
         if stream_of(item):
             recorder = item.stash.get(RECORDER, None)
             if recorder is not None:
-                recorder.settle()
+                item.stash[PHASES].missed_all_the_same = recorder.settle()
             elif declared := collected(item).measures:
                 raise SuiteError(f"{item.nodeid} declares to measure {', '.join(declared)} and never asked for kpi")
         return result

@@ -6,6 +6,7 @@ to it, or manages it, does so in both directions: a new peer may break either en
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -26,7 +27,9 @@ __all__ = [
 ]
 
 Domain: TypeAlias = Literal["compute", "storage", "network", "vim", "vnf", "mano", "environment"]
-"""Suites are of the first five; `mano` are the managers and support systems above, `environment` what one tests with."""
+"""Suites are of the first five; `mano` are the managers and support systems above, `environment` is what one operates
+and tests with.
+"""
 Relation: TypeAlias = Literal["runs-on", "talks-to", "managed-by"]
 RELATIONS: Mapping[str, Relation] = {"runs_on": "runs-on", "talks_to": "talks-to", "managed_by": "managed-by"}
 
@@ -52,16 +55,29 @@ class FactSource(Part):
             raise ValueError("a source of facts is one of ssh, package, command (with pattern), redfish")
         if (self.command is None) != (self.pattern is None):
             raise ValueError("command and pattern go together")
+        if self.pattern is not None:
+            _check_pattern(self.pattern)
         return self
 
     @property
     def fact(self) -> str:
-        """What it is called in a lab's fingerprint."""
+        """What it is called in a lab's fingerprint; another source has another name."""
         if self.ssh is not None:
             return self.ssh
         if self.package is not None:
             return f"package {self.package}"
-        return f"redfish {self.redfish}" if self.redfish is not None else f"command {self.command}"
+        return f"redfish {self.redfish}" if self.redfish is not None else f"command {self.command}: {self.pattern}"
+
+
+def _check_pattern(pattern: str) -> None:
+    """Raises Contradiction for one that takes no version out of a text, or does not say which."""
+    try:
+        groups = re.compile(pattern).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        raise Contradiction(("pattern",), f"no regular expression: {error}") from None
+    if groups != 1:
+        problem = f"one group ( ) is needed, around the version; it has {groups} (a group that is none: (?: ))"
+        raise Contradiction(("pattern",), problem)
 
 
 class Component(Part):
@@ -150,7 +166,7 @@ class Catalogue(RootModel[dict[Name, Annotated[Component, Field()]]]):
             if name not in self.root:
                 raise LookupError(f"no component is named {name!r}")
         edges = self._breakable()
-        paths: dict[str, tuple[Step, ...]] = {name: () for name in sorted(changed)}
+        paths: dict[str, tuple[Step, ...]] = dict.fromkeys(sorted(changed), ())
         waiting = deque(paths)
         while waiting:
             here = waiting.popleft()
@@ -175,6 +191,14 @@ class Catalogue(RootModel[dict[Name, Annotated[Component, Field()]]]):
         return found
 
 
+def _repeated(name: str, component: Component) -> Iterator[Contradiction]:
+    for key in RELATIONS:
+        others = getattr(component, key)
+        for index, other in enumerate(others):
+            if other in others[:index]:
+                yield Contradiction((name, key, index), f"{other} is named twice")
+
+
 def _contradictions(components: Mapping[str, Component]) -> Iterable[Contradiction]:
     for name, component in components.items():
         for key in RELATIONS:
@@ -184,6 +208,7 @@ def _contradictions(components: Mapping[str, Component]) -> Iterable[Contradicti
                     yield Contradiction((name, key, index), problem, found=other, choices=components)
                 elif other == name:
                     yield Contradiction((name, key, index), f"{name} depends on itself")
+        yield from _repeated(name, component)
     sorter = TopologicalSorter({name: component.runs_on for name, component in components.items()})
     try:
         sorter.prepare()

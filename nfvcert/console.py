@@ -17,7 +17,7 @@ import pytest
 
 from nfvcert.judge import TestResult, Verdict
 from nfvcert.record import Event, StreamPlan, TestFinished, TestStarted
-from nfvcert.render.words import counted
+from nfvcert.render.words import counted, scope_line
 from nfvcert.status import RunStatus
 from nfvcert.streams import RunPlan, remaining_seconds
 
@@ -65,6 +65,8 @@ class Console:
                 f"{plan.stream}: {counted(len(plan.planned), 'test')} and {criteria}, "
                 f"test model {plan.model} ({plan.profile}), done in about {_minutes(run.ends[plan.stream])}"
             )
+            if told := scope_line(plan):
+                self._line(f"{plan.stream}: {told}")
             by_hand = sum(test.test not in chosen and test.test not in done for test in plan.planned)
             if by_hand:
                 self.warn(f"{plan.stream}: {by_hand} planned tests are deselected: it cannot be ACCEPTED")

@@ -261,7 +261,7 @@ class Controller:
                     )
                 self._log(report)
             case Opened():
-                self._is_open(message.stream, made=message.made)
+                self._is_open(message)
             case Finished():
                 self._running[worker.name].finished = message.event
                 self._finished(message.event, message.wall)
@@ -332,15 +332,18 @@ class Controller:
             self._done_with(lab)
 
     def _done_with(self, lab: Lab) -> None:
+        self._run.look_again(lab)
         try:
             self._holdings.done_with(lab)
         except LabError as error:
             self._run.trouble(f"lab {lab.lab}", error.sentence, error.blame, stream=self._run.streams_in(lab.lab)[0])
 
-    def _is_open(self, stream: str, *, made: bool) -> None:
-        self._opening.pop(stream, None)
-        if made:
-            self._holdings.made(self._run.plans[stream].lab)
+    def _is_open(self, message: Opened) -> None:
+        if message.made:
+            self._holdings.made(self._run.plans[message.stream].lab)
+        if message.usable:  # else nobody else may begin there before its end has told why
+            self._opening.pop(message.stream, None)
+            self._run.seen.add(message.stream)
 
     def _break(self, streams: Iterable[str], why: str) -> None:
         for stream in streams:
@@ -378,6 +381,7 @@ class Controller:
             except LabError as error:
                 self._break(streams, f"{why}, and the lab cannot be made anew: {error.sentence}")
             self._opened -= set(streams)
+            self._run.seen -= set(streams)
         del self._dirty[lab]
         self._done_with_unless_needed(declared)
 

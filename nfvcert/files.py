@@ -20,12 +20,16 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from nfvcert.campaign import Campaign
+from nfvcert.catalogue import Catalogue
 from nfvcert.document import Document, Plain, read_document
 from nfvcert.errors import FileError, UsageError
 from nfvcert.lab import Lab
 from nfvcert.mistakes import did_you_mean, file_error
+from nfvcert.overlays import Overlay
 from nfvcert.parts import KeyPath
 from nfvcert.release import ReleaseUnit
+from nfvcert.testmodel import TestModel
+from nfvcert.waivers import WaiverFile
 
 __all__ = [
     "Document",
@@ -46,10 +50,16 @@ __all__ = [
 
 Model = TypeVar("Model")
 
-SCHEMAS: Mapping[str, tuple[str, type[Any]]] = {
+NOT_NAMED = frozenset({"revoked.yaml"})
+"""Files beside release units that are none."""
+
+SCHEMAS: Mapping[str, tuple[str, Any]] = {
     "campaign": ("Campaign of nfvcert", Campaign),
+    "components": ("Component catalogue of nfvcert", Catalogue),
     "lab": ("Lab inventory of nfvcert", Lab),
+    "model": ("Test model of nfvcert, or an overlay of one", TestModel | Overlay),
     "release": ("Release unit of nfvcert", ReleaseUnit),
+    "waivers": ("Waivers of nfvcert", WaiverFile),
 }
 """Name → title and model of each kind of file that has a published JSON Schema."""
 
@@ -90,7 +100,8 @@ def named_files(directories: Sequence[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for directory in directories:
         for path in sorted(directory.glob("*.yaml")):
-            found.setdefault(path.stem, path)
+            if path.name not in NOT_NAMED:
+                found.setdefault(path.stem, path)
     return found
 
 

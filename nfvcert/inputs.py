@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,12 +12,26 @@ import pytest
 from nfvcert import files
 from nfvcert.campaign import Campaign, stream_name
 from nfvcert.campaign_files import check_names, read_campaign, read_release
+from nfvcert.catalogue import Catalogue
+from nfvcert.catalogue_files import FILE as CATALOGUE
+from nfvcert.catalogue_files import check_lab, check_unit, has_catalogue, read_catalogue
 from nfvcert.errors import UsageError
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi
 from nfvcert.release import ReleaseUnit
+from nfvcert.release_files import check_artefacts, check_sbom
+from nfvcert.requirements import Requirements
 from nfvcert.testmodel import TestModel
-from nfvcert.testmodel_files import find_model, model_files, problem_in, read_kpis, read_model
+from nfvcert.testmodel_files import (
+    find_model,
+    group_models,
+    model_files,
+    problem_in,
+    read_kpis,
+    read_model,
+    read_requirements,
+)
+from nfvcert.waiver_files import WrittenWaiver, read_waivers
 
 __all__ = ["Inputs", "StreamInput"]
 
@@ -48,6 +62,18 @@ class Inputs:
     kpis: Mapping[str, Kpi]
     title: str
     """The readable part of the run's name."""
+    catalogue: Catalogue | None = None
+    """Read where a release unit needs it, or a lab names its components and there is one."""
+    catalogue_file: Path | None = None
+    releases: Sequence[Path] = ()
+    """Folders of release units, where revoked records are listed too."""
+    by_domain: frozenset[str] = frozenset()
+    """Names of the models that judge streams which name none."""
+    waivers: Sequence[WrittenWaiver] = ()
+    """Read where there is a release unit that they could be for."""
+    requirements: Requirements = field(default_factory=Requirements)
+    model_folder: Path | None = None
+    """Folder of test models, where the bases of overlays are."""
 
     @classmethod
     def read(cls, config: pytest.Config) -> Inputs:
@@ -63,13 +89,27 @@ class Inputs:
             streams = _of_command_line(config)
             title = "+".join(stream.name for stream in streams)
         wanted = {stream.model for stream in streams if stream.model}
-        paths = [find_model(named, folder)] if named else model_files(folder)
-        models = {path.stem: (read_model(path, kpis), path) for path in paths}
-        for name in wanted - models.keys():
-            models[name] = read_model(found := find_model(name, folder), kpis), found
+        paths = [find_model(named, folder)] if named else group_models(folder)
+        models = {path.stem: (read_model(path, kpis, folder), path) for path in paths}
+        by_domain = frozenset(models)
         if any(stream.model is None for stream in streams):
             _one_model_a_domain(models.values())
-        return cls({stream.name: stream for stream in streams}, models, kpis, title)
+        for name in wanted - models.keys():
+            models[name] = read_model(found := find_model(name, folder), kpis, folder), found
+        waivers = Path(config.rootpath, config.getini("nfvcert_waivers"))
+        return cls(
+            {stream.name: stream for stream in streams},
+            models,
+            kpis,
+            title,
+            catalogue := _catalogue(streams, folder),
+            folder / CATALOGUE if catalogue else None,
+            _releases(config),
+            by_domain,
+            read_waivers(waivers) if any(stream.unit for stream in streams) else (),
+            read_requirements(folder, kpis),
+            folder,
+        )
 
     def frame_sizes(self, domains: set[str]) -> list[int]:
         """Frame sizes in bytes that the models of some domains test with, growing."""
@@ -90,7 +130,8 @@ class Inputs:
         if stream.model is not None:
             model, path = self.models[stream.model]
             return (model, path) if model.domain in domains else None
-        judged = sorted((model.domain, model, path) for model, path in self.models.values() if model.domain in domains)
+        candidates = (self.models[name] for name in sorted(self.by_domain))
+        judged = sorted((model.domain, model, path) for model, path in candidates if model.domain in domains)
         if len(judged) > 1:
             raise UsageError(
                 f"the selected tests are of several domains ({', '.join(domain for domain, _, _ in judged)}), "
@@ -98,6 +139,23 @@ class Inputs:
                 hint="select one domain, such as -m network",
             )
         return judged[0][1:] if judged else None
+
+
+def _catalogue(streams: Iterable[StreamInput], folder: Path) -> Catalogue | None:
+    """The component catalogue, with which units and inventories agree. Raises FileError."""
+    streams = list(streams)
+    units = {stream.unit_file: stream.unit for stream in streams if stream.unit and stream.unit_file}
+    named = any(host.components for stream in streams for host in stream.lab.hosts.values())
+    if not units and not (named and has_catalogue(folder)):
+        return None
+    catalogue = read_catalogue(folder)
+    for path, unit in units.items():
+        check_unit(path, unit, catalogue)
+        check_artefacts(path, unit)
+        check_sbom(path, unit)
+    for path, lab in {stream.inventory: stream.lab for stream in streams}.items():
+        check_lab(path, lab, catalogue)
+    return catalogue
 
 
 def _of_command_line(config: pytest.Config) -> list[StreamInput]:

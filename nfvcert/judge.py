@@ -2,6 +2,8 @@
 
 `judge` compares one criterion with what was measured for it. `decide` compares what was planned
 with what was observed: whatever is missing is NOT_RUN, and a stream with a hole is not ACCEPTED.
+A missed criterion that is waived stays a FAIL with the waiver beside it, and makes a condition of
+what would have been a rejection.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from nfvcert.errors import Blame
 from nfvcert.measure.kpi import Measurement
 from nfvcert.parts import Part
 from nfvcert.testmodel import Criterion
+from nfvcert.waivers import HeldWaiver, waiver_of
 
 __all__ = ["CriterionResult", "Decision", "Finding", "Judgement", "TestResult", "Verdict", "decide", "judge", "worst"]
 
@@ -59,6 +62,18 @@ class CriterionResult(Part):
     sentence: str
     measurement: Measurement | None = None
     """The worst of the measurements that met the criterion's conditions."""
+    waiver: HeldWaiver | None = None
+    """Of a FAIL: who answers for it, or did until it expired."""
+
+    @property
+    def is_waived(self) -> bool:
+        """Whether it is missed, and somebody answers for that."""
+        return self.verdict is Verdict.FAIL and self.waiver is not None and not self.waiver.expired
+
+    @property
+    def decides(self) -> bool:
+        """Whether the stream's decision, and its test's verdict, depend on it."""
+        return self.criterion.decides and not self.is_waived
 
 
 class TestResult(Part):
@@ -99,19 +114,42 @@ class Judgement(Part):
     summary: str
     criteria: tuple[CriterionResult, ...]
     findings: tuple[Finding, ...]
+    conditions: tuple[str, ...] = ()
+    """Under which it is accepted, if it is: sentences, waivers first."""
 
 
-def judge(criterion: Criterion, measurements: Sequence[Measurement], *, model: str = "") -> CriterionResult:
+def judge(
+    criterion: Criterion,
+    measurements: Sequence[Measurement],
+    *,
+    model: str = "",
+    waivers: Sequence[HeldWaiver] = (),
+) -> CriterionResult:
     """Judge one criterion by every measurement that meets its conditions; the worst counts.
 
     Three answers (design: noise-aware): the bound lies clear of the measured interval (PASS or
-    FAIL), or inside it (INCONCLUSIVE). No measurement at all is NOT_RUN.
+    FAIL), or inside it (INCONCLUSIVE). No measurement at all is NOT_RUN. A FAIL carries the waiver
+    that speaks of it, and stays one.
     """
+    return _with_waiver(_judge(criterion, measurements, model), waivers)
+
+
+def _with_waiver(result: CriterionResult, waivers: Sequence[HeldWaiver]) -> CriterionResult:
+    waiver = waiver_of(result.criterion.subject, waivers) if result.verdict is Verdict.FAIL else None
+    if waiver is None:
+        return result
+    told = f"the waiver of {waiver.owner} expired on {waiver.expires}"
+    if not waiver.expired:
+        told = f"waived by {waiver.who_why_until}"
+    return result.model_copy(update={"waiver": waiver, "sentence": f"{result.sentence}, {told}"})
+
+
+def _judge(criterion: Criterion, measurements: Sequence[Measurement], model: str) -> CriterionResult:
     results = [
         _judge_one(criterion, m, model) for m in measurements if m.kpi == criterion.kpi and m.meets(criterion.where)
     ]
     if not results:
-        sentence = f"{criterion.subject}: not measured, required {criterion.as_written}{_by(model)}"
+        sentence = f"{criterion.subject}: not measured, required {criterion.as_written}{_by(model)}{_noted(criterion)}"
         return CriterionResult(criterion=criterion, verdict=Verdict.NOT_RUN, sentence=sentence)
     verdict = worst(result.verdict for result in results)
     return next(result for result in results if result.verdict is verdict)
@@ -130,7 +168,7 @@ def _judge_one(criterion: Criterion, measured: Measurement, model: str) -> Crite
         found += f" ({readable(measured.low, measured.unit)} … {readable(measured.high, measured.unit)})"
     if verdict is Verdict.INCONCLUSIVE and not why:
         why = ", and the bound lies within the measured interval"
-    sentence = f"{criterion.subject}: {found}, required {criterion.as_written}{_by(model)}{why}"
+    sentence = f"{criterion.subject}: {found}, required {criterion.as_written}{_by(model)}{_noted(criterion)}{why}"
     return CriterionResult(criterion=criterion, verdict=verdict, sentence=sentence, measurement=measured)
 
 
@@ -153,6 +191,10 @@ def _by(model: str) -> str:
     return f" ({model})" if model else ""
 
 
+def _noted(criterion: Criterion) -> str:
+    return f" ({criterion.note})" if criterion.note else ""
+
+
 def decide(
     criteria: Sequence[Criterion],
     measurements: Sequence[Measurement],
@@ -162,21 +204,30 @@ def decide(
     model: str = "",
     lab: str = "",
     trouble: Sequence[Finding] = (),
+    waivers: Sequence[HeldWaiver] = (),
+    conditions: Sequence[str] = (),
 ) -> Judgement:
     """Decide a stream: planned against observed.
 
     ``planned`` are the node ids that the plan names; ``tests`` what was observed of them;
     ``trouble`` what went wrong outside of any test (a lab that never came up, a results disk that
     is full, Ctrl-C). FAIL anywhere is REJECTED; any hole or doubt is INCONCLUSIVE; only a stream
-    whose every applicable criterion and every planned test is PASS is ACCEPTED.
-    Raises ValueError for a stream without an applicable criterion: it requires nothing.
+    whose every criterion that decides and every planned test is PASS is ACCEPTED.
+    ``waivers`` are those of the stream: a missed criterion that one of them speaks of does not
+    reject, and becomes a condition. With such, or with further ``conditions`` (sentences), the best
+    decision is ACCEPTED WITH CONDITIONS.
+    Raises ValueError for a stream without a criterion that decides: it requires nothing.
     """
-    if not any(criterion.applies for criterion in criteria):
+    if not any(criterion.decides for criterion in criteria):
         raise ValueError(f"nothing is required of {lab or 'this stream'}: it cannot be decided")
-    judged = tuple(judge(criterion, measurements, model=model) for criterion in criteria if criterion.applies)
+    judged = tuple(
+        judge(criterion, measurements, model=model, waivers=waivers) for criterion in criteria if criterion.applies
+    )
     observed = {result.test: result for result in tests}
     findings = [
-        Finding(verdict=r.verdict, subject=r.criterion.subject, sentence=r.sentence, blame=_blame_of(r)) for r in judged
+        Finding(verdict=r.verdict, subject=r.criterion.subject, sentence=r.sentence, blame=_blame_of(r))
+        for r in judged
+        if r.decides
     ]
     for test in planned:
         result = observed.get(test)
@@ -195,12 +246,14 @@ def decide(
     open_findings = sorted(
         (f for f in findings if f.verdict is not Verdict.PASS), key=lambda f: _WORST_FIRST.index(f.verdict)
     )
-    decision = _decision({finding.verdict for finding in findings})
+    under = tuple(dict.fromkeys([*(r.sentence for r in judged if r.criterion.decides and r.is_waived), *conditions]))
+    decision = _decision({finding.verdict for finding in findings}, under)
     return Judgement(
         decision=decision,
-        summary=_summary(decision, judged, open_findings, lab, model),
+        summary=_summary(decision, judged, open_findings, under, lab, model),
         criteria=judged,
         findings=tuple(_without_echoes(open_findings)),
+        conditions=under,
     )
 
 
@@ -208,10 +261,12 @@ def _blame_of(result: CriterionResult) -> Blame | None:
     return "release" if result.verdict is Verdict.FAIL else None
 
 
-def _decision(verdicts: set[Verdict]) -> Decision:
+def _decision(verdicts: set[Verdict], conditions: Sequence[str]) -> Decision:
     if Verdict.FAIL in verdicts:
         return Decision.REJECTED
-    return Decision.ACCEPTED if verdicts == {Verdict.PASS} else Decision.INCONCLUSIVE
+    if verdicts != {Verdict.PASS}:
+        return Decision.INCONCLUSIVE
+    return Decision.ACCEPTED_WITH_CONDITIONS if conditions else Decision.ACCEPTED
 
 
 def _without_echoes(findings: Iterable[Finding]) -> Iterable[Finding]:
@@ -224,12 +279,26 @@ def _without_echoes(findings: Iterable[Finding]) -> Iterable[Finding]:
 
 
 def _summary(
-    decision: Decision, judged: Sequence[CriterionResult], findings: Sequence[Finding], lab: str, model: str
+    decision: Decision,
+    judged: Sequence[CriterionResult],
+    findings: Sequence[Finding],
+    conditions: Sequence[str],
+    lab: str,
+    model: str,
 ) -> str:
-    met = sum(result.verdict is Verdict.PASS for result in judged)
-    tally = f"{met} of {len(judged)} criteria{' of ' + model if model else ''} are met{' in lab ' + lab if lab else ''}"
+    deciding = [result for result in judged if result.criterion.decides]
+    met = sum(result.verdict is Verdict.PASS for result in deciding)
+    of_model, in_lab = f" of {model}" if model else "", f" in lab {lab}" if lab else ""
+    tally = f"{met} of {len(deciding)} criteria{of_model} are met{in_lab}"
     if decision is Decision.ACCEPTED:
         return f"{tally}, and every planned test passed."
+    if decision is Decision.ACCEPTED_WITH_CONDITIONS:
+        more = (
+            f" There {'is 1 more condition' if len(conditions) == 2 else f'are {len(conditions) - 1} more conditions'}."
+        )
+        return f"{tally}, on condition: {_ended(conditions[0])}{more if len(conditions) > 1 else ''}"
+    if not findings:  # every criterion that decides is waived, and no test was planned
+        return f"No planned test passed. {tally}."
     first = findings[0]
     lab_is_at_fault = next((f for f in findings if f.blame in {"lab", "storage"}), None)
     if decision is Decision.INCONCLUSIVE and lab_is_at_fault:

@@ -35,6 +35,8 @@ __all__ = [
     "Contradiction",
     "Disk",
     "Dut",
+    "Emulated",
+    "EmulatedOs",
     "Fabric",
     "Host",
     "KeyPath",
@@ -120,6 +122,29 @@ class Nic(Part):
     """What it can do, like dpdk or sriov."""
 
 
+class EmulatedOs(Part):
+    """What an embedded host says its operating system is, in /etc/os-release (os-release(5))."""
+
+    id: Name
+    """ID, such as debian; of an appliance, what its vendor calls it."""
+    version: Text
+    """VERSION_ID; of Debian the point release, as in /etc/debian_version."""
+
+
+class Emulated(Part):
+    """What an embedded host tells of itself when it is asked by SSH, by its package manager and by Redfish.
+
+    The versions are made up, the ways to ask for them are real: so a lab on one machine can be at a release.
+    """
+
+    os: EmulatedOs | None = None
+    packages: dict[Text, Text] = {}
+    """Package → version, as dpkg-query prints it; the host has no other packages then."""
+    firmware: dict[Name, Text] = {}
+    """`bios`, `bmc`, `nic`, `disk-controller`, or any other name of the firmware inventory → version. The host has
+    a management controller then."""
+
+
 class Host(Part):
     """A machine, or a switch one can log in to."""
 
@@ -140,6 +165,8 @@ class Host(Part):
     disks: tuple[Disk, ...] = ()
     nics: dict[Text, Nic] = {}
     """Interface name → what it is."""
+    emulates: Emulated | None = None
+    """Embedded labs only: the versions that it tells."""
 
 
 class Link(Part):
@@ -367,6 +394,9 @@ def _host_contradictions(lab: Lab, addresses: _Taken) -> Iterable[LabContradicti
             yield from logins.by(("hosts", host_name, "ssh", "address"), server, host_name)
         elif lab.provider == "existing":
             yield LabContradiction(("hosts", host_name), "a host of an existing lab needs ssh: {address: …}")
+        if host.emulates and lab.provider == "existing":
+            problem = "only hosts of an embedded lab emulate anything: a real one is asked what it has"
+            yield LabContradiction(("hosts", host_name, "emulates"), problem)
 
 
 def _traffic_contradictions(lab: Lab, traffic: Traffic, addresses: _Taken) -> Iterable[LabContradiction]:

@@ -138,11 +138,14 @@ class OneByOne:
                 lost = lost or each == stream
         return lost
 
-    def _opened(self, stream: str, made: bool) -> None:
+    def _opened(self, stream: str, made: bool, usable: bool) -> None:
         if made:
             self._holdings.made(self._run.plans[stream].lab)
+        if usable:
+            self._run.seen.add(stream)
 
     def _done_with(self, plan: StreamPlan) -> None:
+        self._run.look_again(plan.lab)
         try:
             with self._lock:
                 self._holdings.done_with(plan.lab)

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from nfvcert.access import fingerprint, open_lab
+from nfvcert.access import open_lab
 from nfvcert.archive import Evidence
 from nfvcert.errors import LabError
+from nfvcert.facts import fingerprint, sources_by_host
 from nfvcert.measure.trial import TrafficPath, Trials
+from nfvcert.presence import check
 from nfvcert.protocols import Completed, LabAccess, Shell
-from nfvcert.record import CalibrationFacts, Event, GeneratorCalibrated, LabFingerprinted, StreamPlan
+from nfvcert.record import (
+    CalibrationFacts,
+    Event,
+    GeneratorCalibrated,
+    LabFingerprinted,
+    PresenceChecked,
+    StreamPlan,
+)
 from nfvcert.recorder import Progress
 
-__all__ = ["OpenStream"]
+__all__ = ["OpenStream", "facts_of", "look_again"]
+
+
+def facts_of(access: LabAccess, plan: StreamPlan) -> dict[str, dict[str, str]]:
+    """The fingerprint of a stream's lab: host → fact → value. Raises LabError."""
+    return fingerprint(access, sources_by_host(access, plan.fact_sources, plan.unit))
+
+
+def look_again(plans: Iterable[StreamPlan], append: Callable[[Event], None], *, owner: int) -> None:
+    """Take the fingerprint of a lab once more, for each of its streams: one that changed meanwhile is found so.
+
+    Raises LabError for a lab that cannot be asked.
+    """
+    plans = list(plans)
+    access = open_lab(plans[0].lab, on_completed=lambda _: None, owner=owner, in_use=True)
+    try:
+        for plan in plans:
+            append(LabFingerprinted(stream=plan.stream, fingerprint=facts_of(access, plan)))
+    finally:
+        access.close()
 
 
 class OpenStream:
@@ -38,7 +66,22 @@ class OpenStream:
         self._access = open_lab(self.plan.lab, on_completed=self._completed, owner=self._owner, in_use=in_use)
         self._made_lab = self._access.created
         if first:
-            self._append(LabFingerprinted(stream=self.plan.stream, fingerprint=fingerprint(self._access)))
+            self._look(self._access)
+
+    def _look(self, access: LabAccess) -> None:
+        """Which lab is this, and is the release in it? Raises LabError for one that is not."""
+        plan = self.plan
+        found = facts_of(access, plan)
+        self._append(LabFingerprinted(stream=plan.stream, fingerprint=found))
+        if plan.unit is None:
+            return
+        rows = check(plan.unit, plan.lab, found, plan.fact_sources)
+        self._append(PresenceChecked(stream=plan.stream, rows=rows))
+        if absent := [row for row in rows if not row.present]:
+            more = f" (and {len(absent) - 1} more, see the table)" if len(absent) > 1 else ""
+            raise LabError(
+                f"release {plan.unit.unit} is not in lab {plan.lab.lab}: {absent[0].why}{more}", what=absent[0].host
+            )
 
     def close(self) -> None:
         """Close connections and generator. The lab stays up: others may use it."""

@@ -30,6 +30,8 @@ class Phases:
         """The first error of any phase."""
         self.broke_off = False
         """The test did not get to its end: it was stopped, it hung, or the lab broke."""
+        self.missed_all_the_same = ""
+        """What its measurements missed without failing it: a waived criterion, an advisory one."""
         self._left_unclean = ""
 
     def take(self, report: pytest.TestReport, error: BaseException | None) -> None:
@@ -64,7 +66,8 @@ class Phases:
         if hasattr(report, "wasxfail"):
             return Verdict.INCONCLUSIVE, f"marked xfail, which certifies nothing: {report.wasxfail}", "suite"
         if report.passed:
-            return Verdict.PASS, "passed", None
+            missed = self.missed_all_the_same
+            return Verdict.PASS, f"passed, though it missed {missed}" if missed else "passed", None
         if report.skipped:
             return Verdict.NOT_RUN, f"skipped: {_skip_reason(report)}", None
         if error is None:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from nfvcert import files
 from nfvcert.archive import Durations
+from nfvcert.catalogue import Catalogue, FactSource
+from nfvcert.catalogue_files import check_tests
 from nfvcert.collected import collected, stream_of
+from nfvcert.composition import Composition, NotComposed, compose
+from nfvcert.composition_files import read_parts, read_revoked
 from nfvcert.errors import UsageError
 from nfvcert.inputs import Inputs, StreamInput
-from nfvcert.record import StreamPlan
+from nfvcert.record import PlannedTest, StreamPlan
+from nfvcert.scope import Scope, choose, required_in, scope_of_unit, with_tests
 from nfvcert.streams import CannotGive, plan_tests
 from nfvcert.testcase import CollectedTest
-from nfvcert.testmodel import TestModel
-from nfvcert.testmodel_files import problem_in
+from nfvcert.testmodel import Criterion, TestModel
+from nfvcert.testmodel_files import base_file, problem_in
 from nfvcert.units import criteria
+from nfvcert.waiver_files import waivers_of
+from nfvcert.waivers import HeldWaiver
 
 __all__ = ["left_uncollected", "make_plans"]
 
@@ -41,6 +49,8 @@ def make_plans(
         tests[stream_of(item) or ""].append(found)
         if found.test in selected:
             domains |= found.domains
+    if inputs.catalogue is not None:
+        check_tests([test for each in tests.values() for test in each], inputs.catalogue)
     took = Durations(reports, {stream.lab.lab for stream in inputs.streams.values()})
     used: Counter[str] = Counter()
     digests: dict[Path, str] = {}
@@ -83,21 +93,40 @@ def _plan(
             found=repr(lab.profile),
             expected=f"a profile of test model {model_path.name}: {', '.join(model.profiles)}",
         )
-    required = criteria(model, inputs.kpis, lab.profile, lab.network.dut.forwards if lab.network else None)
-    if not any(criterion.applies for criterion in required):
+    composition = _composition(inputs, stream, model)
+    scope = _scope(inputs, stream, model, composition)
+    forwards = lab.network.dut.forwards if lab.network else None
+    required = criteria(model, inputs.kpis, lab.profile, forwards, scope.size if scope else None)
+    if not any(criterion.decides for criterion in required):
         raise problem_in(
-            model_path, ("criteria",), found=f"none that applies to lab {lab.lab}", expected="one criterion at least"
+            model_path, ("criteria",), found=f"none required of lab {lab.lab}", expected="one criterion at least"
         )
+    waivers = _waivers(inputs, stream, model, required)
+    tests = [test for test in tests if model.domain in test.domains]
+    choices = None
+    if scope:
+        choices = choose(scope, tests)
+        required, left = required_in(required, tests, choices)
+        scope = scope.model_copy(update={"criteria_left_out": left})
     try:
-        planned, left_out = plan_tests(tests, required, domain=model.domain, lab=lab, took=took, used=used)
+        planned, left_out = plan_tests(
+            tests, required, domain=model.domain, lab=lab, took=took, used=used, choices=choices
+        )
     except CannotGive as error:
         raise UsageError(str(error), hint=f"the lab is described in {path}") from error
+    if scope:
+        wanted = {test.test for test in planned}
+        scope = with_tests(scope, (test for test in tests if test.test in wanted))
+        _something_is_tested(stream, scope, planned, required)
     named = {criterion.kpi for criterion in required} | {kpi for test in planned for kpi in test.measures}
     return StreamPlan(
         stream=stream.name,
         lab=lab,
         unit=stream.unit,
         unit_sha256=digest(stream.unit_file),
+        scope=scope,
+        composition=composition,
+        fact_sources=_fact_sources(inputs.catalogue, stream),
         priority=stream.priority,
         deadline=stream.deadline.isoformat() if stream.deadline else None,
         after=stream.after,
@@ -106,14 +135,88 @@ def _plan(
         model=f"{model.model} {model.version}",
         model_file=model_path.name,
         model_sha256=digest(model_path),
+        model_based_on=model.based_on,
+        model_base_sha256=digest(base_file(model_path, model, inputs.model_folder)),
+        catalogue_sha256=digest(inputs.catalogue_file),
         profile=lab.profile,
         profile_title=model.profiles[lab.profile],
-        parameters=model.parameters,
+        parameters=model.parameters_at(scope.depth) if scope else model.parameters,
         criteria=required,
+        waivers=waivers,
+        requirements={kpi: ids for kpi in sorted(named) if (ids := inputs.requirements.of(kpi))},
         kpis={name: inputs.kpis[name] for name in sorted(named & set(inputs.kpis))},
         planned=planned,
         left_out=left_out,
     )
+
+
+def _waivers(
+    inputs: Inputs, stream: StreamInput, model: TestModel, required: Sequence[Criterion]
+) -> tuple[HeldWaiver, ...]:
+    """Those that are for this stream, of all criteria of its model. Raises FileError for one that is for none."""
+    return waivers_of(
+        inputs.waivers,
+        unit=stream.unit.unit if stream.unit else None,
+        lab=stream.lab.lab,
+        day=datetime.now(UTC).date(),
+        domain=model.domain,
+        subjects={criterion.subject for criterion in required},
+        components=inputs.catalogue.components if inputs.catalogue else (),
+    )
+
+
+def _composition(inputs: Inputs, stream: StreamInput, model: TestModel) -> Composition | None:
+    """What the stream's unit builds on; None where it does on nothing. Raises FileError where it may not."""
+    unit, path = stream.unit, stream.unit_file
+    if unit is None or path is None or not unit.builds_on:
+        return None
+    composed = compose(
+        unit,
+        read_parts(path, unit),
+        profile=stream.lab.profile,
+        now=datetime.now(UTC),
+        valid_days=model.part_valid_days,
+        revoked=read_revoked(inputs.releases),
+    )
+    if isinstance(composed, NotComposed):
+        raise problem_in(
+            path,
+            ("builds_on",),
+            found="; ".join(composed.because),
+            expected=f"parts whose acceptance counts for {unit.unit} in lab {stream.lab.lab}",
+            hint="certify the part anew, or take it out of builds_on: what it changes is then tested whole",
+        )
+    return composed
+
+
+def _scope(inputs: Inputs, stream: StreamInput, model: TestModel, composition: Composition | None) -> Scope | None:
+    """What the stream's unit can break; None for a lab that is certified as it is."""
+    if stream.unit is None:
+        return None
+    assert inputs.catalogue is not None, "Inputs.read reads it for every unit"
+    parts = {part.unit: part.components for part in composition.parts} if composition else {}
+    return scope_of_unit(stream.unit, inputs.catalogue, model, parts)
+
+
+def _something_is_tested(
+    stream: StreamInput, scope: Scope, planned: Sequence[PlannedTest], required: Sequence[Criterion]
+) -> None:
+    """Raises UsageError for a unit of which this test model and these suites can say nothing."""
+    if planned and any(criterion.decides for criterion in required):
+        return
+    changed = ", ".join(scope.changed)
+    raise UsageError(
+        f"stream {stream.name}: no test covers what the release changes ({changed}) or can break "
+        f"within {scope.radius} steps, and the test model makes none mandatory",
+        hint="nothing can be said of such a release here; `nfvcert scope` shows what it can break",
+    )
+
+
+def _fact_sources(catalogue: Catalogue | None, stream: StreamInput) -> dict[str, tuple[FactSource, ...]]:
+    """How the versions are read of what the lab has, and of what the unit changes."""
+    named = {component for host in stream.lab.hosts.values() for component in host.components}
+    named |= {change.component for change in stream.unit.changes} if stream.unit else set()
+    return {name: catalogue[name].facts for name in sorted(named) if name in catalogue} if catalogue else {}
 
 
 def left_uncollected(config: pytest.Config) -> str:

@@ -90,6 +90,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("nfvcert_releases", "folders with release units", type="paths", default=["releases"])
     parser.addini("nfvcert_time_limit", "seconds after which a test is taken to hang", default="900")
     parser.addini("nfvcert_testmodels", "folder with test models and the KPI catalogue", default="testmodels")
+    parser.addini("nfvcert_waivers", "folder with waivers", default="waivers")
     parser.addini("nfvcert_reports", "folder for results", default="reports")
 
 

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 from nfvcert.lab import Lab
 
 __all__ = [
+    "Bmc",
     "Calibration",
     "Completed",
     "LabAccess",
@@ -52,6 +53,23 @@ class Shell(Protocol):
 
     def close(self) -> None:
         """Close the connection; the next `run` opens it again."""
+        ...
+
+
+@runtime_checkable
+class Bmc(Protocol):
+    """A host's management controller (BMC)."""
+
+    def firmware(self) -> Mapping[str, str]:
+        """Name → version: `bios`, `bmc`, `nic`, `disk-controller` where it tells them, and `inventory NAME`.
+
+        Parts of one kind at several versions are all told, with ", " between them.
+        Raises: Unreachable when it does not answer; LabError when it does not let us in, or speaks no Redfish.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connection; the next question opens it again."""
         ...
 
 
@@ -181,6 +199,10 @@ class LabAccess(Protocol):
 
     def shell(self, host: str) -> Shell:
         """The shell of a host of the inventory. Raises LookupError for an unknown host."""
+        ...
+
+    def bmc(self, host: str) -> Bmc:
+        """The management controller of a host. Raises LookupError for an unknown host, LabError where it has none."""
         ...
 
     def generator(self) -> TrafficGenerator:

@@ -1,6 +1,6 @@
 """The record: the versioned facts of a run, from which everything that people read is rendered.
 
-A run appends events while it goes (`archive`); `from_events` makes the record of them, so that a
+A run appends events while it goes (`archive`); `gathering` makes the record of them, so that a
 run that was killed still has one. Canonical bytes are JSON with sorted keys and no spaces (the
 subset of RFC 8785 that our values need), so a digest stands for the content.
 """
@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter
 
 from nfvcert.catalogue import FactSource
 from nfvcert.claims import Need
-from nfvcert.judge import Finding, Judgement, TestResult, Verdict, decide
+from nfvcert.composition import Composition
+from nfvcert.judge import Finding, Judgement, TestResult
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi, Measurement
 from nfvcert.parts import Name, Part
+from nfvcert.presence import PresenceRow
 from nfvcert.release import ReleaseUnit
 from nfvcert.scope import Scope
 from nfvcert.testmodel import Criterion, Parameters
+from nfvcert.waivers import HeldWaiver
 
 __all__ = [
     "CalibrationFacts",
@@ -32,7 +35,6 @@ __all__ = [
     "RunFacts",
     "StreamPlan",
     "StreamRecord",
-    "from_events",
 ]
 
 SCHEMA: Literal["nfvcert.record/1"] = "nfvcert.record/1"
@@ -93,6 +95,8 @@ class StreamPlan(Part):
     unit_sha256: str = ""
     scope: Scope | None = None
     """What the unit can break, and who tests it; None without a unit: all that the model asks for is tested."""
+    composition: Composition | None = None
+    """Accepted units that the unit builds on, of which only the integration is tested."""
     fact_sources: dict[Name, tuple[FactSource, ...]] = {}
     """Component of the lab or the unit → how its version is read, the best way first."""
     priority: int = 0
@@ -106,10 +110,20 @@ class StreamPlan(Part):
     """Name and version: `network 2026.1`."""
     model_file: str
     model_sha256: str
+    model_based_on: str = ""
+    """Name and version of what the model lies over, where it is an overlay."""
+    model_base_sha256: str = ""
+    """Digest of that one's file."""
+    catalogue_sha256: str = ""
+    """Digest of the component catalogue; empty where none was needed."""
     profile: str
     profile_title: str
     parameters: Parameters
     criteria: tuple[Criterion, ...]
+    waivers: tuple[HeldWaiver, ...] = ()
+    """Those of the unit in this lab, as they stood on the day of the plan."""
+    requirements: dict[str, tuple[str, ...]] = {}
+    """KPI → ids of the requirements that it verifies."""
     kpis: dict[str, Kpi]
     planned: tuple[PlannedTest, ...]
     left_out: tuple[LeftOut, ...] = ()
@@ -184,6 +198,14 @@ class LabFingerprinted(Part):
     fingerprint: dict[str, dict[str, str]]
 
 
+class PresenceChecked(Part):
+    """The lab was asked whether the release is there."""
+
+    event: Literal["presence-checked"] = "presence-checked"
+    stream: str
+    rows: tuple[PresenceRow, ...]
+
+
 class GeneratorCalibrated(Part):
     """The generator was self-tested."""
 
@@ -253,6 +275,7 @@ Event = (
     | LeaseLogged
     | StreamPlanned
     | LabFingerprinted
+    | PresenceChecked
     | GeneratorCalibrated
     | Measured
     | SeriesDrawn
@@ -268,6 +291,10 @@ class StreamRecord(Part):
 
     plan: StreamPlan
     fingerprint: dict[str, dict[str, str]] = {}
+    fingerprint_sha256: str = ""
+    """Digest of the fingerprint, as `nfvcert lab facts` computes it."""
+    presence: tuple[PresenceRow, ...] = ()
+    """Whether each change of the unit was found in the lab."""
     calibration: CalibrationFacts | None = None
     measurements: tuple[Measurement, ...] = ()
     series: tuple[Series, ...] = ()
@@ -314,179 +341,3 @@ def canonical(value: Mapping[str, Any]) -> bytes:
     """Canonical JSON of plain values. Raises ValueError for NaN and infinity."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode()
-
-
-class _Gathering:
-    """What the events have said of one stream so far."""
-
-    def __init__(self, plan: StreamPlan) -> None:
-        self.plan = plan
-        self.fingerprint: dict[str, dict[str, str]] = {}
-        self.calibration: CalibrationFacts | None = None
-        self.measurements: list[Measurement] = []
-        self.series: list[Series] = []
-        self.tests: dict[str, TestResult] = {}
-        self.attempts: list[TestResult] = []
-        self.begun: dict[str, TestStarted] = {}
-        self.trouble: list[Finding] = []
-
-    def take(self, event: Event) -> None:
-        match event:
-            case LabFingerprinted():
-                self._compare(event.fingerprint)
-                self.fingerprint = event.fingerprint
-            case GeneratorCalibrated():
-                self.calibration = event.calibration
-            case Measured():
-                self.measurements.append(event.measurement)
-            case SeriesDrawn():
-                self.series.append(event.series)
-            case TestStarted():
-                self._again(event.test)
-                self.begun[event.test] = event
-            case TestFinished():
-                self.begun.pop(event.result.test, None)  # the end of what began
-                self._again(event.result.test)
-                self.tests[event.result.test] = event.result
-            case _:
-                pass
-
-    def _compare(self, now: Mapping[str, Mapping[str, str]]) -> None:
-        """A lab that is another when it is opened again was tested in two states, of which neither is known whole."""
-        if not self.fingerprint:
-            return
-        subject = f"lab {self.plan.lab.lab}"
-        for host in sorted(self.fingerprint.keys() | now.keys()):
-            before, after = self.fingerprint.get(host, {}), now.get(host, {})
-            for fact in sorted(before.keys() | after.keys()):
-                if before.get(fact) != after.get(fact):
-                    was, became = before.get(fact, "not told"), after.get(fact, "not told")
-                    sentence = f"{host}: {fact} was {was} and is {became}: the lab changed during the run"
-                    self.trouble.append(
-                        Finding(verdict=Verdict.INCONCLUSIVE, subject=subject, sentence=sentence, blame="lab")
-                    )
-
-    def _again(self, test: str) -> None:
-        """What was known of a test that begins anew, or is told of anew, becomes an earlier attempt."""
-        if (earlier := self.tests.pop(test, None) or self._broken_off(test)) is not None:
-            self.attempts.append(earlier)
-
-    def _broken_off(self, test: str) -> TestResult | None:
-        """A test that began, and of whose end nothing is known."""
-        begun = self.begun.pop(test, None)
-        if begun is None:
-            return None
-        return TestResult(
-            test=test,
-            title=next((planned.title for planned in self.plan.planned if planned.test == test), test),
-            verdict=Verdict.INCONCLUSIVE,
-            sentence=f"{test}: it began, and was killed with the run before its end",
-            started=begun.at,
-            worker=begun.worker,
-            broke_off=True,
-        )
-
-    def record(self, trouble: Iterable[Finding]) -> StreamRecord:
-        plan = self.plan
-        self.tests |= {test: broken for test in list(self.begun) if (broken := self._broken_off(test))}
-        results = tuple(self.tests.values()) + tuple(self._holes())
-        return StreamRecord(
-            plan=plan,
-            fingerprint=self.fingerprint,
-            calibration=self.calibration,
-            measurements=tuple(self.measurements),
-            series=tuple(self.series),
-            tests=results,
-            attempts=tuple(self.attempts),
-            judgement=decide(
-                plan.criteria,
-                self.measurements,
-                [planned.test for planned in plan.planned],
-                results,
-                model=plan.model,
-                lab=plan.lab.lab,
-                trouble=[*self.trouble, *self._failed_before(), *trouble],
-            ),
-        )
-
-    def _failed_before(self) -> Iterable[Finding]:
-        """A release that failed once is not better for a second attempt."""
-        for attempt in self.attempts:
-            if attempt.verdict is Verdict.FAIL:
-                sentence = f"{attempt.sentence} (in an earlier attempt)"
-                yield Finding(verdict=Verdict.FAIL, subject=attempt.test, sentence=sentence, blame=attempt.blame)
-
-    def _holes(self) -> Iterable[TestResult]:
-        """Planned tests of which nothing was heard."""
-        for planned in self.plan.planned:
-            if planned.test not in self.tests:
-                yield TestResult(
-                    test=planned.test,
-                    title=planned.title,
-                    verdict=Verdict.NOT_RUN,
-                    sentence=f"{planned.test}: planned, but never reported",
-                )
-
-
-def from_events(events: Iterable[Event]) -> Record:
-    """The record of a run, decided anew from what its events say.
-
-    Raises ValueError when the events do not begin with run-started.
-    """
-    facts: RunFacts | None = None
-    finished: RunFinished | None = None
-    gatherings: dict[str, _Gathering] = {}
-    general: list[Finding] = []
-    resumptions: list[Resumption] = []
-    leases: list[LeaseLogged] = []
-    for event in events:
-        match event:
-            case RunStarted():
-                facts = event.facts
-            case RunResumed():
-                resumptions.append(_resumption(event, finished, general))
-                general = [finding for finding in general if finding.subject not in OF_ONE_PART]
-                finished = None
-            case RunFinished():
-                finished = event
-            case StreamPlanned():
-                gatherings.setdefault(event.plan.stream, _Gathering(event.plan))
-            case LeaseLogged():
-                leases.append(event)
-            case Trouble():
-                (general if event.stream is None else gatherings[event.stream].trouble).append(event.finding)
-            case _:
-                gatherings[event.stream].take(event)
-    if facts is None:
-        raise ValueError("the events do not tell of a run: run-started is missing")
-    if finished is None:
-        general.append(
-            Finding(
-                verdict=Verdict.INCONCLUSIVE,
-                subject="run",
-                sentence=KILLED.format("what it had written is all there is"),
-            )
-        )
-    return Record(
-        run=facts,
-        finished=finished.at if finished else None,
-        interrupted=finished is None or finished.interrupted,
-        resumptions=tuple(resumptions),
-        streams=tuple(gathering.record(general) for gathering in gatherings.values()),
-        leases=tuple(leases),
-    )
-
-
-KILLED = "the run was killed before its end; {}"
-OF_ONE_PART = {"run", "results"}
-"""Subjects of trouble that is over when a run goes on: what it lacked is run now."""
-
-
-def _resumption(event: RunResumed, finished: RunFinished | None, general: Iterable[Finding]) -> Resumption:
-    why = next((finding.sentence for finding in general if finding.subject in OF_ONE_PART), "")
-    return Resumption(
-        at=event.at,
-        command=event.command,
-        user=event.user,
-        because=why or ("it had ended" if finished else KILLED.format("it went on later")),
-    )

@@ -42,7 +42,7 @@ class KpiRecorder:
     def measure(self, name: str, value: float | Estimate, **conditions: Condition) -> Verdict | None:
         """Record a KPI, in the catalogue's unit, under conditions, and judge it.
 
-        Returns the worst verdict of the criteria that ask for it, None when none does.
+        Returns the worst verdict of the criteria that ask for it and decide, None when none does.
         Raises SuiteError for a KPI that the test does not declare or the catalogue does not know,
         or a value that is no finite number.
         """
@@ -52,7 +52,8 @@ class KpiRecorder:
         self._append(Measured(stream=self._plan.stream, measurement=measurement))
         results = self._judge(measurement)
         self.results += results
-        return worst(result.verdict for result in results) if results else None
+        deciding = [result.verdict for result in results if result.decides]
+        return worst(deciding) if deciding else None
 
     def sample(
         self,
@@ -103,21 +104,28 @@ class KpiRecorder:
         """Keep facts as evidence of this test."""
         self.evidence.add("note", facts)
 
-    def settle(self) -> None:
-        """Raise what the measurements amount to.
+    def settle(self) -> str:
+        """Raise what the measurements amount to; returns what is to be said of a test that passed all the same.
 
+        An advisory criterion raises nothing, and a missed one that is waived neither.
         Raises CriterionFailed when a criterion was missed, InvalidMeasurement when one stayed
         undecided, SuiteError when a declared KPI was not measured.
         """
-        missed = [result.sentence for result in self.results if result.verdict is Verdict.FAIL]
+        deciding = [result for result in self.results if result.decides]
+        missed = [result.sentence for result in deciding if result.verdict is Verdict.FAIL]
         if missed:
             raise CriterionFailed("; ".join(missed))
-        undecided = [result.sentence for result in self.results if result.verdict is Verdict.INCONCLUSIVE]
+        undecided = [result.sentence for result in deciding if result.verdict is Verdict.INCONCLUSIVE]
         if undecided:
             raise InvalidMeasurement("; ".join(undecided))
         absent = sorted(set(self._declared) - {measurement.kpi for measurement in self.measured})
         if absent:
             raise SuiteError(f"the test ended without measuring {', '.join(absent)}, which it declares to measure")
+        return "; ".join(
+            result.sentence
+            for result in self.results
+            if result.verdict is Verdict.FAIL and result.criterion.applies and not result.decides
+        )
 
     def _measurement(self, name: str, estimate: Estimate, conditions: dict[str, Condition]) -> Measurement:
         if name not in self._declared:
@@ -146,7 +154,7 @@ class KpiRecorder:
     def _judge(self, measurement: Measurement) -> list[CriterionResult]:
         """The criteria that this measurement answers."""
         return [
-            judge(criterion, [measurement], model=self._plan.model)
+            judge(criterion, [measurement], model=self._plan.model, waivers=self._plan.waivers)
             for criterion in self._plan.criteria
             if criterion.applies and criterion.kpi == measurement.kpi and measurement.meets(criterion.where)
         ]

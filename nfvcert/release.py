@@ -1,19 +1,34 @@
 """A release unit as data: what a vendor or the group delivers, as changes that are certified together (ITIL).
 
-Size and class will be derived from the changes; nothing of that is typed by hand, so no key for it exists.
+Size and class are derived from the changes (`sizing`); a person may raise them and, as there is no key for it, never
+lower them. A unit of type `latest` is tested like any other, yet its acceptance is never one for production.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from nfvcert.catalogue import FactSource
 from nfvcert.parts import Contradiction, Name, Part, Text
+from nfvcert.versions import CHARACTERS, Scheme, compare
 
-__all__ = ["Artefact", "Change", "ReleaseUnit", "Trigger", "UnitName", "Version"]
+__all__ = [
+    "Artefact",
+    "BuiltOn",
+    "Change",
+    "KnownIssue",
+    "RelativePath",
+    "ReleaseUnit",
+    "SbomFile",
+    "Sha256",
+    "Trigger",
+    "UnitName",
+    "Version",
+]
 
 UNIT = r"[a-z0-9]+([.-][a-z0-9]+)*"
 UNIT_CHARACTERS = 60
@@ -33,6 +48,8 @@ def _unit_name(value: str) -> str:
 def _version(value: str) -> str:
     if not re.fullmatch(NO_SPACE, value):
         raise ValueError("a version has no spaces, and is not empty")
+    if len(value) > CHARACTERS:
+        raise ValueError(f"a version has {CHARACTERS} characters at most")
     return value
 
 
@@ -51,6 +68,12 @@ def _uri(value: str) -> str:
     return value
 
 
+def _relative_path(value: str) -> str:
+    if value.startswith(("/", "~")) or value != value.strip() or not value or "\0" in value:
+        raise ValueError("a path relative to this file is needed, with / between folders")
+    return value
+
+
 UnitName = Annotated[
     str,
     AfterValidator(_unit_name),
@@ -63,6 +86,11 @@ Version = Annotated[
     AfterValidator(_version),
     # Without an example, so that an error about the number 8.20 ends with: quote it.
     WithJsonSchema({"type": "string", "minLength": 1, "pattern": f"^{NO_SPACE}$"}),
+]
+RelativePath = Annotated[
+    str,
+    AfterValidator(_relative_path),
+    WithJsonSchema({"type": "string", "examples": ["files/nvm-8.30.bin"], "pattern": r"^[^/~\s]"}),
 ]
 Sha256 = Annotated[
     str,
@@ -92,8 +120,13 @@ Trigger: TypeAlias = Literal[
     "upgrade",
     "new-vnf",
     "customisation",
+    "swap",
 ]
-"""Why a change is verified. `update` and `upgrade` are those of a VIM, an SDN controller, a VNF or its manager."""
+"""Why a change is verified. `update` and `upgrade` are those of a VIM, an SDN controller, a VNF or its manager;
+`hardware` is an upgrade of equipment, `swap` its routine replacement by a very similar alternative.
+"""
+OF_TWO_PRODUCTS: frozenset[Trigger] = frozenset({"hardware", "swap"})
+"""Changes from one piece of equipment to another: their versions are of two products, so none goes up or down."""
 
 
 class Artefact(Part):
@@ -103,6 +136,37 @@ class Artefact(Part):
     """Where it is, without user or password."""
     sha256: Sha256
     """Digest of its bytes."""
+    path: RelativePath | None = None
+    """The file itself, where it is at hand; relative to the unit's file."""
+
+
+class SbomFile(Part):
+    """The vendor's bill of materials of what is delivered (CycloneDX, as JSON or XML)."""
+
+    path: RelativePath
+    """Relative to the unit's file."""
+    sha256: Sha256
+    """Digest of its bytes."""
+
+
+class KnownIssue(Part):
+    """A fault that the vendor tells of himself."""
+
+    id: Text
+    """As the vendor calls it."""
+    title: Text
+    component: Name | None = None
+    """Where it is, if it is in one component."""
+
+
+class BuiltOn(Part):
+    """A unit that was accepted by itself, and that this one contains."""
+
+    unit: UnitName
+    record: RelativePath
+    """Its record.json, relative to the unit's file."""
+    sha256: Sha256
+    """Digest of the record's canonical bytes."""
 
 
 class Change(Part):
@@ -121,8 +185,12 @@ class Change(Part):
     trigger: Trigger
     """Why it is verified."""
     artefact: Artefact | None = None
-    present_if: Annotated[dict[Name, Text], Field(min_length=1)] | None = None
-    """Kind of fact → which fact of the lab tells the version. Not asked of a lab yet."""
+    rollback: bool = False
+    """Whether the version is meant to go down."""
+    version_scheme: Scheme | None = None
+    """How the product's versions are ordered, where the two do not show it."""
+    present_if: FactSource | None = None
+    """Which fact of the lab tells the version, where the component catalogue does not know the product."""
 
 
 class ReleaseUnit(Part):
@@ -133,10 +201,23 @@ class ReleaseUnit(Part):
     title: str = ""
     """One line for people."""
     type: Literal["GA", "maintenance", "latest"]
-    """`GA` a vendor's supported release, `maintenance` corrections to one, `latest` whatever is newest."""
+    """`GA` a vendor's supported release, `maintenance` corrections to one, `latest` whatever is newest.
+
+    What is certified as `latest` is never certified for production.
+    """
+    maintains: UnitName | None = None
+    """Of a maintenance unit: the GA that it corrects."""
     vendor: Text | None = None
-    """Who delivers the unit."""
+    """Who delivers the unit; of a GA, who supports it."""
+    class_at_least: Literal["major"] | None = None
+    """A person's will that it counts as more than its changes say."""
+    size_at_least: Literal["medium", "large"] | None = None
+    """Likewise."""
     changes: tuple[Change, ...] = Field(min_length=1)
+    known_issues: tuple[KnownIssue, ...] = ()
+    sbom: SbomFile | None = None
+    builds_on: Annotated[tuple[BuiltOn, ...], Field(min_length=1)] | None = None
+    """Units within this one that hold valid acceptance reports."""
 
     @model_validator(mode="after")
     def _cross_checks(self) -> ReleaseUnit:
@@ -146,6 +227,7 @@ class ReleaseUnit(Part):
 
 
 def _contradictions(unit: ReleaseUnit) -> Iterable[Contradiction]:
+    yield from _of_the_type(unit)
     seen: dict[tuple[str, str], int] = {}
     for index, change in enumerate(unit.changes):
         at = ("changes", index)
@@ -154,11 +236,56 @@ def _contradictions(unit: ReleaseUnit) -> Iterable[Contradiction]:
             problem = f"{change.component} {change.product} changes twice, first in changes[{seen[same]}]"
             yield Contradiction((*at, "product"), problem)
         seen.setdefault(same, index)
-        if change.trigger == "new-vnf":
-            if change.from_version is not None:
-                problem = f"trigger new-vnf, and yet there was a version {change.from_version} before"
-                yield Contradiction((*at, "from"), problem)
-        elif change.from_version is None:
-            yield Contradiction(at, "a change needs the version that it comes from; only a new VNF has none")
-        elif change.from_version == change.to_version:
-            yield Contradiction((*at, "to"), f"from {change.from_version} to {change.to_version} is no change")
+        yield from _of_versions(change, at)
+    yield from _repeated("known_issues", "id", [issue.id for issue in unit.known_issues])
+    built_on = unit.builds_on or ()
+    yield from _repeated("builds_on", "unit", [each.unit for each in built_on])
+    yield from _repeated("builds_on", "sha256", [each.sha256 for each in built_on])
+    for index, each in enumerate(built_on):
+        if each.unit == unit.unit:
+            yield Contradiction(("builds_on", index, "unit"), f"{unit.unit} builds on itself")
+
+
+def _of_the_type(unit: ReleaseUnit) -> Iterable[Contradiction]:
+    if unit.type == "maintenance" and unit.maintains is None:
+        yield Contradiction(("type",), "a maintenance unit names the GA that it corrects: maintains: UNIT is missing")
+    elif unit.type != "maintenance" and unit.maintains is not None:
+        yield Contradiction(("maintains",), f"only a maintenance unit maintains another, and this one is {unit.type}")
+    if unit.maintains == unit.unit:
+        yield Contradiction(("maintains",), f"{unit.unit} maintains itself")
+    if unit.type == "GA" and unit.vendor is None:
+        yield Contradiction(("type",), "a GA unit names the vendor that supports it: vendor is missing")
+
+
+def _of_versions(change: Change, at: tuple[str, int]) -> Iterable[Contradiction]:
+    if change.trigger == "new-vnf":
+        if change.from_version is not None:
+            problem = f"trigger new-vnf, and yet there was a version {change.from_version} before"
+            yield Contradiction((*at, "from"), problem)
+        if change.rollback:
+            yield Contradiction((*at, "rollback"), "a new VNF has no version to go back to")
+        return
+    if change.from_version is None:
+        yield Contradiction(at, "a change needs the version that it comes from; only a new VNF has none")
+        return
+    step = f"from {change.from_version} to {change.to_version}"
+    if change.from_version == change.to_version:
+        yield Contradiction((*at, "to"), f"{step} is no change")
+        return
+    order = compare(change.from_version, change.to_version, change.version_scheme).order
+    if change.rollback and order in ("newer", "same"):
+        yield Contradiction((*at, "rollback"), f"a rollback goes to an earlier version, and {step} does not")
+    elif change.trigger in OF_TWO_PRODUCTS:
+        return
+    elif order == "same":
+        yield Contradiction((*at, "to"), f"{step} is no change: it is the same version, written differently")
+    elif order == "older" and not change.rollback:
+        problem = f"{step} goes down: say rollback: true if that is meant, or name the version_scheme that orders them"
+        yield Contradiction((*at, "to"), problem)
+
+
+def _repeated(key: str, name: str, values: Sequence[str]) -> Iterable[Contradiction]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            problem = f"{value} is given twice, first in {key}[{values.index(value)}]"
+            yield Contradiction((key, index, name), problem)

@@ -55,10 +55,12 @@ class Resumed:
                 changed.append(f"stream {name} {'is new' if old is None else 'is not selected'}")
                 continue
             changed += [
-                f"the {what} of stream {name} has changed"
-                for what in ("inventory", "model", "unit")
+                f"the {what.replace('_', ' ')} of stream {name} has changed"
+                for what in ("inventory", "model", "model_base", "unit", "catalogue")
                 if getattr(old, f"{what}_sha256") != getattr(new, f"{what}_sha256")
             ]
+            if old.waivers != new.waivers:
+                changed.append(f"the waivers of stream {name} have changed, or one has expired")
             if old.kpis != new.kpis:
                 changed.append(f"the KPI catalogue has changed for stream {name}")
             if {test.test for test in old.planned} != {test.test for test in new.planned}:

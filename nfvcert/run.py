@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from nfvcert.archive import Archive
 from nfvcert.console import Console
-from nfvcert.errors import Blame, NfvcertError, StorageError
+from nfvcert.errors import Blame, LabError, NfvcertError, StorageError
 from nfvcert.judge import Finding, Verdict
+from nfvcert.lab import Lab
+from nfvcert.open_stream import look_again
 from nfvcert.record import Event, StreamPlan, TestFinished, Trouble
 
 __all__ = ["EXIT_INCONCLUSIVE", "Run"]
@@ -24,11 +28,28 @@ class Run:
         self.archive = archive
         self.console = Console(config)
         self.plans: dict[str, StreamPlan] = {}
+        self.seen: set[str] = set()
+        """Streams of whose lab the fingerprint was taken, and not yet once more at the end."""
         self.broken: dict[str, str] = {}
         """Stream → why its other tests are not run into the same wall."""
         self.storage: NfvcertError | None = None
         """Why nothing more can be kept."""
         self.interrupted = False
+
+    def look_again(self, lab: Lab) -> None:
+        """No test needs the lab any more: is it still the one that was tested? Once for each stream."""
+        streams = [name for name in self.streams_in(lab.lab) if name in self.seen and name not in self.broken]
+        self.seen.difference_update(streams)
+        if not streams:
+            return
+        try:
+            try:
+                look_again([self.plans[name] for name in streams], self.keep, owner=os.getpid())
+            except LabError as error:
+                for name in streams:
+                    self.trouble(f"lab {lab.lab}", f"it cannot be asked any more: {error.sentence}", "lab", stream=name)
+        except StorageError as error:
+            self.storage = self.storage or error
 
     def streams_in(self, lab: str) -> list[str]:
         """The streams of one lab."""

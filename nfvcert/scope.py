@@ -20,12 +20,26 @@ from typing import Literal
 from nfvcert.catalogue import Catalogue, Step
 from nfvcert.judge import Finding, Verdict
 from nfvcert.parts import Name, Part
+from nfvcert.release import ReleaseUnit
+from nfvcert.sizing import class_of, size_of
 from nfvcert.testcase import CollectedTest
-from nfvcert.testmodel import Criterion, Size
+from nfvcert.testmodel import Criterion, Depth, Size, TestModel
 
-__all__ = ["Affected", "Choice", "OutOfScope", "Scope", "choose", "required_in", "risks", "scope_of", "with_tests"]
+__all__ = [
+    "Affected",
+    "Choice",
+    "OutOfScope",
+    "Scope",
+    "choose",
+    "required_in",
+    "risks",
+    "scope_of",
+    "scope_of_unit",
+    "with_tests",
+]
 
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
+NOTHING: Mapping[str, Collection[str]] = {}
 NAMED_AT_MOST = 8
 """Components that a sentence names before it counts."""
 
@@ -67,7 +81,7 @@ class Scope(Part):
     class_because: tuple[str, ...] = ()
     radius: int
     """Steps along the dependencies that a change is followed."""
-    depth: str | None = None
+    depth: Depth | None = None
     """How long and how often is measured; None: as the model says without a release."""
     mandatory: tuple[str, ...] = ()
     """KPIs that are always measured for this size."""
@@ -105,7 +119,7 @@ def scope_of(
     radius: int,
     untested_at_most: int,
     mandatory: Iterable[str] = (),
-    depth: str | None = None,
+    depth: Depth | None = None,
     size_because: Iterable[str] = (),
     class_because: Iterable[str] = (),
 ) -> Scope:
@@ -147,6 +161,31 @@ def scope_of(
             for each in sorted(wanted, key=lambda each: (len(paths[each]), each))
         ),
         untested_at_most=untested_at_most,
+    )
+
+
+def scope_of_unit(
+    unit: ReleaseUnit, catalogue: Catalogue, model: TestModel, certified: Mapping[str, Collection[str]] = NOTHING
+) -> Scope:
+    """The scope of a release unit by the rules of a test model; ``certified``: unit → components, as in `scope_of`.
+
+    Raises LookupError for a component in no catalogue.
+    """
+    size, release_class = size_of(unit, catalogue), class_of(unit)
+    rules = model.rules_for(size.value)
+    before = {component for part in certified.values() for component in part}
+    now = {change.component for change in unit.changes} - before
+    return scope_of(
+        {**certified, "": now},
+        catalogue,
+        size=size.value,
+        size_because=size.because,
+        release_class=release_class.value,
+        class_because=release_class.because,
+        radius=rules.radius,
+        depth=rules.depth_for(release_class.value),
+        mandatory=dict.fromkeys((*rules.mandatory, *(rules.integration if certified else ()))),
+        untested_at_most=rules.untested_at_most,
     )
 
 

@@ -74,6 +74,8 @@ def plan_tests(
         asked_for = [kpi for kpi in test.measures if kpi in wanted]
         if test.needs_forwarding not in {None, forwards}:
             reason = f"it is for devices that forward {test.needs_forwarding}, and this lab's forwards {forwards}"
+        elif choices is not None and not choices[test.test].wanted:
+            reason = choices[test.test].reason
         elif test.measures and not asked_for:
             which = (
                 "does not apply to this lab's device"
@@ -81,8 +83,6 @@ def plan_tests(
                 else "is required by no criterion"
             )
             reason = f"what it measures ({', '.join(test.measures)}) {which}"
-        elif choices is not None and not choices[test.test].wanted:
-            reason = choices[test.test].reason
         else:
             needs = allocate(test.claims, resources, used)
             if isinstance(needs, Refusal):

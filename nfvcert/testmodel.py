@@ -1,23 +1,68 @@
 """A test model as data: which KPIs are required of which class of device, and how to test (ITIL test model).
 
 A rule is written once with its bounds in words and units; `units.criteria` turns the rules into
-the criteria of one lab's profile, with numbers.
+the criteria of one lab's profile, with numbers. The size of a release says how far its changes are
+followed and how deep is tested; nothing of that falls as a release grows.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from nfvcert.measure.kpi import Condition, Conditions, KpiName
-from nfvcert.parts import Name, Part
+from nfvcert.parts import Contradiction, Name, Part
 
-__all__ = ["Criterion", "Parameters", "Rule", "Size", "TestModel"]
+__all__ = [
+    "DEPTHS",
+    "SIZES",
+    "Bound",
+    "Criterion",
+    "Depth",
+    "DepthByClass",
+    "DepthParameters",
+    "ModelVersion",
+    "ParameterValues",
+    "Parameters",
+    "Rule",
+    "Size",
+    "SizeRules",
+    "State",
+    "TestModel",
+    "looser_parameters",
+]
 
-Bound = str | float | int | dict[Name, str | float | int]
+Bound: TypeAlias = str | float | int | dict[Name, str | float | int]
 """`0.60 Mpps` for all profiles, or profile → bound."""
-Size = Literal["small", "medium", "large"]
+Size: TypeAlias = Literal["small", "medium", "large"]
+SIZES: tuple[Size, ...] = ("small", "medium", "large")
+Depth: TypeAlias = Literal["sanity", "basic", "confident", "thorough"]
+DEPTHS: tuple[Depth, ...] = ("sanity", "basic", "confident", "thorough")
+"""The shallowest first."""
+ReleaseClass: TypeAlias = Literal["minor", "major"]
+State: TypeAlias = Literal["advisory", "required", "deprecated", "removed"]
+"""The life of a criterion. `advisory` is judged and shown and decides nothing; `deprecated` still decides, and may be
+removed in a later version; `removed` is not applied, and stays in the file (after OpenStack's interop guidelines)."""
+
+
+VERSION = r"[0-9A-Za-z]+([._-][0-9A-Za-z]+)*"
+
+
+def _model_version(value: str) -> str:
+    if not re.fullmatch(VERSION, value, re.ASCII) or len(value) > 40:
+        raise ValueError("a model's version has letters and digits with single inner . - _, 40 characters at most")
+    return value
+
+
+ModelVersion = Annotated[
+    str,
+    AfterValidator(_model_version),
+    WithJsonSchema({"type": "string", "pattern": f"^{VERSION}$", "minLength": 1}),
+]
 
 
 class Rule(Part):
@@ -30,18 +75,48 @@ class Rule(Part):
     at_most: Bound | None = None
     applies_to: Literal["l2", "l3"] | None = None
     """Only for devices that forward so; others are shown as not applicable."""
-    required_for: tuple[Size, ...] = ("small", "medium", "large")
+    required_for: Annotated[tuple[Size, ...], Field(min_length=1)] = SIZES
+    """Sizes of releases; for smaller ones it is advisory."""
+    state: State = "required"
+    removed_in: ModelVersion | None = None
+    """Version of the model since which it is not applied."""
     source: str
+    """Standard and clause, or where the bound is from."""
 
     @model_validator(mode="after")
     def _can_fail(self) -> Rule:
         if self.at_least is None and self.at_most is None:
             raise ValueError("a criterion needs at_least or at_most: a bound that cannot fail does not exist")
+        for name, values in self.where.items():
+            if values == ():
+                raise Contradiction(("where", name), "an empty list: no measurement could ever miss this criterion")
         return self
 
+    @model_validator(mode="after")
+    def _grows_with_the_release(self) -> Rule:
+        smallest = min(map(SIZES.index, self.required_for))
+        if lacking := [size for size in SIZES[smallest:] if size not in self.required_for]:
+            problem = f"required for {SIZES[smallest]} releases and not for {lacking[0]}: more is never less required"
+            raise Contradiction(("required_for",), problem)
+        return self
 
-class Parameters(Part):
-    """How the suites test: durations in seconds, sizes in bytes. What a test reads here is in the record."""
+    @model_validator(mode="after")
+    def _removal_is_told(self) -> Rule:
+        if self.state == "removed" and self.removed_in is None:
+            raise Contradiction(("state",), "a removed criterion says since when: removed_in: VERSION is missing")
+        if self.state != "removed" and self.removed_in is not None:
+            raise Contradiction(("removed_in",), f"only a removed criterion has it, and this one is {self.state}")
+        return self
+
+    def state_for(self, size: Size | None) -> State:
+        """Its state for releases of a size: what is not required for them is advisory. None: of no release."""
+        if size is None or size in self.required_for or self.state == "removed":
+            return self.state
+        return "advisory"
+
+
+class ParameterValues(Part):
+    """The parameters one by one; `Parameters` are those that fit each other."""
 
     frame_bytes: tuple[Annotated[int, Field(ge=64, le=9216)], ...] = (64, 512, 1518)
     flows: int = Field(default=1, ge=1, le=10_000)
@@ -77,6 +152,10 @@ class Parameters(Part):
     failover_rate: float = Field(default=0.1, gt=0, le=1)
     """Load while a link is taken away, as a share of the line rate."""
 
+
+class Parameters(ParameterValues):
+    """How the suites test: durations in seconds, sizes in bytes. What a test reads here is in the record."""
+
     @model_validator(mode="after")
     def _budget(self) -> Parameters:
         if self.repeats_max < self.repeats:
@@ -88,32 +167,231 @@ class Parameters(Part):
         return self
 
 
+STRICTER: dict[str, Literal["more", "less", "superset"]] = {
+    "frame_bytes": "superset",
+    "loss_curve": "superset",
+    "search_width": "less",
+    "exceed_ratio": "less",
+    "trial_seconds": "more",
+    "search_seconds_max": "more",
+    "duration_sum_seconds": "more",
+    "latency_seconds": "more",
+    "repeats": "more",
+    "repeats_max": "more",
+    "burst_seconds": "more",
+    "soak_seconds": "more",
+    "failover_repeats": "more",
+}
+"""Parameter → which way tests more. What is not here (a load, the number of flows) says what is measured, not how
+thoroughly: two values of it are two questions, of which none is the stricter one."""
+
+
+def looser_parameters(before: Parameters, after: Parameters) -> Iterator[tuple[str, str]]:
+    """(name, sentence) of each parameter by which ``after`` tests less than ``before``, or something else."""
+    for name in Parameters.model_fields:
+        was, now = getattr(before, name), getattr(after, name)
+        direction = STRICTER.get(name)
+        if was == now:
+            continue
+        if direction is None:
+            yield name, f"{name} {_told(now)}, where it is {_told(was)}: another question, not a stricter one"
+        elif direction == "superset":
+            if lacking := [each for each in was if each not in now]:
+                yield name, f"{name} lacks {_told(tuple(lacking))}"
+        elif (now < was) == (direction == "more"):
+            yield name, f"{name} {_told(now)} is {'less' if direction == 'more' else 'more'} than {_told(was)}"
+
+
+def _told(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_told(each) for each in value)
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+class DepthParameters(Part):
+    """Durations and repetition of one depth; what it leaves out is as in `parameters`."""
+
+    trial_seconds: float | None = Field(default=None, gt=0, le=3600)
+    search_seconds_max: float | None = Field(default=None, gt=0)
+    duration_sum_seconds: float | None = Field(default=None, gt=0)
+    latency_seconds: float | None = Field(default=None, gt=0)
+    repeats: int | None = Field(default=None, ge=1, le=100)
+    repeats_max: int | None = Field(default=None, ge=1, le=1000)
+    burst_seconds: float | None = Field(default=None, gt=0, le=60)
+    soak_seconds: float | None = Field(default=None, gt=0)
+    failover_repeats: int | None = Field(default=None, ge=1, le=100)
+
+
+class DepthByClass(Part):
+    """Depths of the two classes of releases: a minor one keeps the baseline, a major one needs a new one."""
+
+    minor: Depth
+    major: Depth
+
+
+class SizeRules(Part):
+    """What a model asks for of releases of one size."""
+
+    radius: int = Field(ge=0)
+    """Steps along the dependencies that a change is followed."""
+    depth: Depth | DepthByClass | None = None
+    """None: the model's `parameters` as they are."""
+    mandatory: tuple[KpiName, ...] = ()
+    """KPIs whose tests always run, whatever changed."""
+    integration: tuple[KpiName, ...] = ()
+    """KPIs whose tests still run where a release is made of certified parts."""
+    untested_at_most: int = Field(default=0, ge=0)
+    """Components that the release can break and no test covers, of which so many are accepted."""
+
+    def depth_for(self, release_class: ReleaseClass) -> Depth | None:
+        """The depth of a class of releases; None: the model's `parameters`."""
+        if isinstance(self.depth, DepthByClass):
+            return self.depth.minor if release_class == "minor" else self.depth.major
+        return self.depth
+
+
+WITHOUT_RULES: dict[Size, SizeRules] = {
+    "small": SizeRules(radius=1),
+    "medium": SizeRules(radius=2),
+    "large": SizeRules(radius=3),
+}
+"""What holds for a size of which the model says nothing."""
+
+
 class TestModel(Part):
     """A versioned set of criteria and the parameters to test them with."""
 
     __test__ = False  # pytest: this is no test class
 
     model: Name
-    version: str
+    version: ModelVersion
     domain: Literal["compute", "storage", "network", "vim", "vnf"]
     title: str
     profiles: dict[Name, str] = Field(min_length=1)
     """Class of device → what it is."""
     parameters: Parameters = Parameters()
+    depths: dict[Depth, DepthParameters] = {}
+    """How much longer, and how often, is measured."""
+    sizes: dict[Size, SizeRules] = {}
+    """Size of a release → what is asked for."""
+    part_valid_days: int = Field(default=180, ge=1)
+    """How old the acceptance of a part may be for a larger release to build on it."""
     criteria: tuple[Rule, ...] = Field(min_length=1)
+
+    @property
+    def based_on(self) -> str:
+        """Name and version of the model that it is an overlay of; empty for one that stands alone."""
+        return ""
+
+    def rules_for(self, size: Size) -> SizeRules:
+        """What is asked for of releases of a size."""
+        return self.sizes.get(size, WITHOUT_RULES[size])
+
+    def parameters_at(self, depth: Depth | None) -> Parameters:
+        """The parameters at a depth that the model defines; None: those of no depth."""
+        if depth is None:
+            return self.parameters
+        deeper = self.depths[depth].model_dump(exclude_none=True)
+        return Parameters.model_validate(self.parameters.model_dump() | deeper)
 
     @model_validator(mode="after")
     def _profiles_are_known(self) -> TestModel:
-        for rule in self.criteria:
-            for bound in (rule.at_least, rule.at_most):
-                if isinstance(bound, dict):
-                    for profile in bound:
-                        if profile not in self.profiles:
-                            raise ValueError(
-                                f"a bound of {rule.kpi} is for profile {profile!r}, which the model does not declare "
-                                f"(it has: {', '.join(self.profiles)})"
-                            )
+        for index, rule in enumerate(self.criteria):
+            for side in ("at_least", "at_most"):
+                bound = getattr(rule, side)
+                for profile in bound if isinstance(bound, dict) else ():
+                    if profile not in self.profiles:
+                        raise Contradiction(
+                            ("criteria", index, side, profile),
+                            f"a bound of {rule.kpi} is for profile {profile!r}, which the model does not declare "
+                            f"(it has: {', '.join(self.profiles)})",
+                            found=profile,
+                            choices=self.profiles,
+                        )
         return self
+
+    @model_validator(mode="after")
+    def _requires_something(self) -> TestModel:
+        if all(rule.state in ("advisory", "removed") for rule in self.criteria):
+            raise Contradiction(("criteria",), "all of them are advisory or removed: a model that requires nothing")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_and_depths(self) -> TestModel:
+        contradictions = tuple(_of_depths(self)) or tuple(_of_sizes(self))
+        if contradictions:
+            raise contradictions[0].followed_by(contradictions[1:])
+        return self
+
+
+def _of_depths(model: TestModel) -> Iterable[Contradiction]:
+    for depth in model.depths:
+        try:
+            model.parameters_at(depth)
+        except ValidationError as error:
+            problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+            yield Contradiction(("depths", depth), f"together with parameters: {problem}")
+            return
+    defined = [depth for depth in DEPTHS if depth in model.depths]
+    for shallower, deeper in pairwise(defined):
+        for name, sentence in looser_parameters(model.parameters_at(shallower), model.parameters_at(deeper)):
+            at = ("depths", deeper, name) if getattr(model.depths[deeper], name) is not None else ("depths", deeper)
+            yield Contradiction(at, f"{deeper} is deeper than {shallower}, and its {sentence}")
+
+
+def _of_sizes(model: TestModel) -> Iterable[Contradiction]:
+    unknown = [*_unknown_in_sizes(model)]
+    yield from unknown
+    if unknown:
+        return
+    for smaller, larger in pairwise(SIZES):
+        before, after = model.rules_for(smaller), model.rules_for(larger)
+        if after.radius < before.radius:
+            problem = f"{larger} releases are followed {after.radius} steps, and {smaller} ones {before.radius}"
+            yield Contradiction(_key_of(model, smaller, larger, "radius"), problem)
+        for name in ("mandatory", "integration"):
+            if lacking := [kpi for kpi in getattr(before, name) if kpi not in getattr(after, name)]:
+                problem = f"{', '.join(lacking)}: {name} for {smaller} releases and not for {larger} ones"
+                yield Contradiction(_key_of(model, smaller, larger, name), problem)
+        for release_class in ("minor", "major"):
+            told = f"a {larger} {release_class} release", f"a {smaller} one"
+            at = _key_of(model, smaller, larger, "depth")
+            yield from _no_shallower(model, before.depth_for(release_class), after.depth_for(release_class), told, at)
+    for size in SIZES:
+        rules = model.rules_for(size)
+        told = f"a {size} major release", "a minor one"
+        at = _key_of(model, size, size, "depth")
+        yield from _no_shallower(model, rules.depth_for("minor"), rules.depth_for("major"), told, at)
+
+
+def _unknown_in_sizes(model: TestModel) -> Iterable[Contradiction]:
+    kpis = list(dict.fromkeys(rule.kpi for rule in model.criteria if rule.state != "removed"))
+    for size, rules in model.sizes.items():
+        for depth in dict.fromkeys(rules.depth_for(each) for each in ("minor", "major")):
+            if depth is not None and depth not in model.depths:
+                problem = f"depth {depth} is defined nowhere: depths has {', '.join(model.depths) or 'none'}"
+                yield Contradiction(("sizes", size, "depth"), problem)
+        for name in ("mandatory", "integration"):
+            for index, kpi in enumerate(getattr(rules, name)):
+                if kpi not in kpis:
+                    problem = f"no criterion asks for {kpi}, so none of its tests would run"
+                    yield Contradiction(("sizes", size, name, index), problem, found=kpi, choices=kpis)
+
+
+def _key_of(model: TestModel, smaller: Size, larger: Size, name: str) -> tuple[str, ...]:
+    """Where a contradiction between two sizes is to be mended: a size that is not written has no line."""
+    return "sizes", larger if larger in model.sizes else smaller, name
+
+
+def _no_shallower(
+    model: TestModel, before: Depth | None, after: Depth | None, told: tuple[str, str], at: tuple[str, ...]
+) -> Iterable[Contradiction]:
+    if before is not None and after is not None and DEPTHS.index(after) < DEPTHS.index(before):
+        yield Contradiction(at, f"{told[0]} is tested {after}, and {told[1]} {before}")
+        return
+    for _, sentence in looser_parameters(model.parameters_at(before), model.parameters_at(after)):
+        yield Contradiction(at, f"{told[0]} is tested less than {told[1]}: {sentence}")
+        return
 
 
 class Criterion(Part):
@@ -128,7 +406,15 @@ class Criterion(Part):
     """The bound in its author's words, such as ≥ 0.60 Mpps."""
     applies: bool = True
     """False where the lab's device is not of the kind that the rule is for."""
+    state: Literal["advisory", "required", "deprecated"] = "required"
+    note: str = ""
+    """What its state means here; empty for one that is simply required."""
     source: str
+
+    @property
+    def decides(self) -> bool:
+        """Whether a stream can be rejected or held for it."""
+        return self.applies and self.state != "advisory"
 
     @property
     def subject(self) -> str:

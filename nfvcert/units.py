@@ -14,12 +14,12 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 from nfvcert.measure.kpi import Condition, Kpi
-from nfvcert.testmodel import Bound, Criterion, Rule, TestModel
+from nfvcert.testmodel import Bound, Criterion, Rule, Size, State, TestModel
 
 if TYPE_CHECKING:
     import pint
 
-__all__ = ["UNITS", "USUAL", "BoundProblem", "convert", "criteria", "size_by_pint"]
+__all__ = ["UNITS", "USUAL", "BoundProblem", "convert", "criteria", "each_where", "size_by_pint"]
 
 UNITS: Mapping[str, str] = {
     "pps": "frame / second",
@@ -171,16 +171,24 @@ def _mistyped(unit: str, size: float) -> bool:
 
 
 def criteria(
-    model: TestModel, kpis: Mapping[str, Kpi], profile: str, forwards: Literal["l2", "l3"] | None
+    model: TestModel,
+    kpis: Mapping[str, Kpi],
+    profile: str,
+    forwards: Literal["l2", "l3"] | None,
+    size: Size | None = None,
 ) -> tuple[Criterion, ...]:
-    """The criteria of a model for a class of device, with numbers in the KPIs' units.
+    """The criteria of a model for a class of device and a size of release, with numbers in the KPIs' units.
 
     Raises BoundProblem for a KPI in no catalogue, a bound without a value for the profile, or a
     bound in a wrong unit. A rule never disappears silently: one for another kind of device stays
-    with ``applies`` false.
+    with ``applies`` false, one that is not required for the size as advisory. Only what the model
+    itself calls removed is left out.
     """
     found: list[Criterion] = []
     for index, rule in enumerate(model.criteria):
+        state = rule.state_for(size)
+        if state == "removed":
+            continue
         key = ("criteria", index)
         kpi = kpis.get(rule.kpi)
         if kpi is None:
@@ -204,17 +212,26 @@ def criteria(
                 unit=kpi.unit,
                 as_written=written,
                 applies=rule.applies_to is None or rule.applies_to == forwards,
+                state=state,
+                note=_note(rule, state, size),
                 source=rule.source,
             )
-            for where in _each_where(rule)
+            for where in each_where(rule.where)
         ]
     return tuple(found)
 
 
-def _each_where(rule: Rule) -> Iterable[dict[str, Condition]]:
-    alternatives = [values if isinstance(values, tuple) else (values,) for values in rule.where.values()]
+def _note(rule: Rule, state: State, size: Size | None) -> str:
+    if state != rule.state:
+        return f"advisory: not required for {size} releases"
+    return {"advisory": "advisory: decides nothing", "deprecated": "deprecated: still decides"}.get(state, "")
+
+
+def each_where(where: Mapping[str, Condition | tuple[Condition, ...]]) -> Iterable[dict[str, Condition]]:
+    """The conditions of each criterion that a rule stands for."""
+    alternatives = [values if isinstance(values, tuple) else (values,) for values in where.values()]
     for values in product(*alternatives):
-        yield dict(zip(rule.where, values, strict=True))
+        yield dict(zip(where, values, strict=True))
 
 
 def _limit(key: tuple[str | int, ...], bound: Bound | None, unit: str, profile: str) -> float | None:

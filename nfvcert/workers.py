@@ -82,10 +82,11 @@ class Stop:
 
 @dataclass(frozen=True)
 class Opened:
-    """A stream's lab is open in the worker; whether it was made by that."""
+    """A stream's lab was opened in the worker; whether it was made by that, and whether it may be used."""
 
     stream: str
     made: bool
+    usable: bool
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ class _Serving:
         self._busy = False
         """Running a test: nobody waits for a message."""
         attempts.worker = name
-        attempts.on_opened = lambda stream, made: self._tell(Opened(stream, made))
+        attempts.on_opened = lambda stream, made, usable: self._tell(Opened(stream, made, usable))
         attempts.on_closed = lambda _: None
         attempts.on_finished = self._finished
         attempts.on_progress = self._progressed

@@ -14,34 +14,44 @@ PACKAGE = Path(__file__).parent.parent / "nfvcert"
 # Lowest first. A module imports from its own layer or from below, never from above.
 LAYERS = (
     ("words", {"errors", "parts"}),
-    ("facts", {"lab", "release", "campaign", "protocols", "measure.kpi", "measure.stats", "measure", "testmodel", "catalogue"}),
+    (
+        "facts",
+        {
+            *("lab", "versions", "release", "campaign", "protocols", "measure.kpi", "measure.stats", "measure"),
+            *("testmodel", "catalogue", "waivers"),
+        },
+    ),
     (
         "flow",
         {
             *("measure.trial", "measure.throughput", "judge", "record", "streams", "units"),
-            *("claims", "schedule", "status", "testcase", "scope"),
+            *("claims", "schedule", "status", "testcase", "scope", "sizing", "composition"),
+            *("presence", "fingerprint", "gathering"),
+            *("overlays", "requirements", "life_cycle", "impact"),
         },
     ),
     (
         "edges",
         {
-            *("document", "mistakes", "files", "testmodel_files", "campaign_files", "pharos"),
+            *("document", "mistakes", "files", "testmodel_files", "campaign_files", "catalogue_files", "pharos"),
+            *("waiver_files", "model_releases"),
+            *("release_files", "composition_files", "sbom", "release_diff", "release_draft"),
             *("archive", "drivers", "embedded", "leases", "render"),
         },
     ),
-    ("access", {"access"}),
+    ("access", {"access", "facts"}),
     (
         "run",
         {
             *("recorder", "outcome", "open_stream", "provenance", "inputs", "planning", "collected", "console", "run"),
-            *("attempts", "holding", "workers", "controller", "one_by_one", "resume", "certification"),
+            *("collecting", "attempts", "holding", "workers", "controller", "one_by_one", "resume", "certification"),
         },
     ),
     ("front", {"plugin", "commands", "cli", "suite", ""}),
 )
 PURE_LAYERS = {"words", "facts", "flow"}
-PURE_LIBRARIES = {"pydantic", "nfvcert", "MLRsearch", "pint"}
-"""MLRsearch is the search itself and pint the arithmetic of units; neither does any IO."""
+PURE_LIBRARIES = {"pydantic", "nfvcert", "MLRsearch", "pint", "packaging", "univers"}
+"""MLRsearch is the search, pint does the arithmetic of units, packaging and univers that of versions; none does IO."""
 
 
 def modules() -> dict[str, Path]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfvcert.commands import Commands, say
 from nfvcert.errors import NfvcertError, UsageError
+from nfvcert.mistakes import did_you_mean
 
 if TYPE_CHECKING:
+    from nfvcert.fingerprint import LabFacts
     from nfvcert.leases import Lease
     from nfvcert.protocols import LabAccess
 
@@ -29,6 +32,7 @@ def add(commands: Commands) -> None:
         ("up", _lab_up, "bring an embedded lab up and leave it up", "NAME"),
         ("down", _lab_down, "take an embedded lab down", "NAME"),
         ("check", _lab_check, "open a lab, ask every host for its facts, self-test its generator", "NAME"),
+        ("facts", _lab_facts, "ask every host and BMC for its facts: versions, firmware, packages", "NAME"),
         ("sweep", _lab_sweep, "remove what killed runs left of embedded labs", None),
         ("leases", _lab_leases, "print who uses which lab now", None),
         ("release", _lab_release, "free a lab that a dead run holds (or a living one: --force)", "NAME"),
@@ -40,8 +44,20 @@ def add(commands: Commands) -> None:
         )
         if optional:
             command.add_argument("name", metavar=optional, help="a name in the inventory, or the path of a file")
+        if name == "facts":
+            command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write them there, as JSON")
         if name == "release":
             command.add_argument("--force", action="store_true", help="take it away from a run that is alive")
+    diff = lab.add_parser(
+        "diff",
+        help="show what differs between two fingerprints",
+        description="Show what differs between two fingerprints; exit status 1 when something does.",
+    )
+    diff.set_defaults(run=_lab_diff)
+    what = "a file of `nfvcert lab facts`, a run's folder (#STREAM where it has several), or a lab, which is asked now"
+    diff.add_argument("before", metavar="A", help=what)
+    diff.add_argument("after", metavar="B", help="likewise")
+    diff.add_argument("--inventory", action="append", metavar="DIR", help="folder of inventories (lab_inventory/)")
 
 
 def _directories(arguments: argparse.Namespace) -> list[Path]:
@@ -128,12 +144,13 @@ def _lab_check(arguments: argparse.Namespace) -> int:
 
 
 def _check(access: LabAccess) -> int:
-    from nfvcert.access import fingerprint, take_down
+    from nfvcert.access import take_down
+    from nfvcert.facts import fingerprint
 
     lab = access.lab
     try:
         for host, facts in fingerprint(access).items():
-            say(f"{host:<14} {facts.get('os', '?')}, kernel {facts.get('kernel', '?')}, {facts.get('cpu', '?')}")
+            say(f"{host:<14} {facts.get('system', '?')}, kernel {facts.get('kernel', '?')}, {facts.get('cpu', '?')}")
         if lab.traffic is None:
             return 0
         calibration = access.generator().calibrate()
@@ -146,6 +163,88 @@ def _check(access: LabAccess) -> int:
         access.close()
         if access.created:
             take_down(lab)
+
+
+def _lab_facts(arguments: argparse.Namespace) -> int:
+    facts = _ask(arguments.name, arguments)
+    if arguments.output is not None:
+        try:
+            arguments.output.write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{arguments.output} cannot be written: {error.strerror}") from error
+        say(f"{arguments.output}: {len(facts.facts)} hosts of lab {facts.lab}, sha256 {facts.sha256}")
+        return 0
+    from nfvcert.render.facts import facts_table
+
+    sys.stdout.write(facts_table(facts, shutil.get_terminal_size().columns, sys.stdout.isatty()))
+    return 0
+
+
+def _lab_diff(arguments: argparse.Namespace) -> int:
+    from nfvcert.fingerprint import differences
+    from nfvcert.render.facts import differences_table
+
+    before, after = _facts_of(arguments.before, arguments), _facts_of(arguments.after, arguments)
+    found = list(differences(before, after))
+    if not found:
+        say("the same: no fact differs")
+        return 0
+    table = differences_table(
+        found, arguments.before, arguments.after, shutil.get_terminal_size().columns, sys.stdout.isatty()
+    )
+    sys.stdout.write(table)
+    return 1
+
+
+def _facts_of(named: str, arguments: argparse.Namespace) -> dict[str, dict[str, str]]:
+    """The fingerprint that a file, a run's folder or a lab's name stands for."""
+    from nfvcert.archive import RECORD, read_record
+    from nfvcert.files import load
+    from nfvcert.fingerprint import LabFacts
+
+    path, _, wanted = named.partition("#")
+    if Path(path).is_file() and Path(path).name != RECORD and Path(path).suffix == ".json":
+        return load(LabFacts, Path(path)).facts
+    folder = Path(path).parent if Path(path).name == RECORD else Path(path)
+    if not folder.is_dir():
+        return _ask(named, arguments).facts
+    streams = {stream.plan.stream: stream.fingerprint for stream in read_record(folder).streams}
+    if not wanted and len(streams) == 1:
+        (wanted,) = streams
+    if wanted not in streams:
+        hint = did_you_mean(wanted, streams) if wanted else f"write {folder}#STREAM"
+        raise UsageError(f"{named}: which stream? There are: {', '.join(streams)}", hint=hint)
+    return streams[wanted]
+
+
+def _ask(name: str, arguments: argparse.Namespace) -> LabFacts:
+    """Open a lab, ask it, and leave it as it was."""
+    from datetime import UTC, datetime
+
+    from nfvcert import embedded
+    from nfvcert.access import open_lab, take_down
+    from nfvcert.catalogue_files import has_catalogue, read_catalogue
+    from nfvcert.facts import fingerprint, sources_by_host
+    from nfvcert.files import read_lab
+    from nfvcert.fingerprint import LabFacts, digest
+    from nfvcert.leases import lease_of, leased
+
+    lab = read_lab(name, _directories(arguments))
+    if lab.provider == "embedded":
+        embedded.ensure_privileges(_again())
+    models = Path("testmodels")
+    catalogue = read_catalogue(models).components if has_catalogue(models) else {}
+    sources = {component: described.facts for component, described in catalogue.items()}
+    with leased(lease_of(lab), run="", reason="nfvcert lab facts", url=lab.leases):
+        access = open_lab(lab, on_completed=lambda _: None)
+        try:
+            found = fingerprint(access, sources_by_host(access, sources))
+        finally:
+            access.close()
+            if access.created:
+                take_down(lab)
+    taken = datetime.now(UTC).isoformat(timespec="seconds")
+    return LabFacts(lab=lab.lab, taken=taken, facts=found, sha256=digest(found))
 
 
 def _lease_of(arguments: argparse.Namespace) -> tuple[str, str | None]:

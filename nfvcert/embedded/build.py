@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from nfvcert.embedded import bridges, routers, sshd, vswitches
+from nfvcert.embedded import bmc, bridges, emulation, routers, sshd, vswitches
 from nfvcert.embedded.cabling import cable_all
 from nfvcert.embedded.rundir import Process
 from nfvcert.embedded.sites import Sites, opened, pin_all
@@ -24,6 +24,8 @@ def build(lab: Lab, folder: Path) -> dict[str, Process]:
     with explained(f"lab {lab.lab} cannot be built"):
         pin_all(lab, folder)
         sshd.prepare(lab, folder)
+        emulation.prepare(lab, folder)
+        bmc.prepare(lab, folder)
         with opened(lab, folder) as sites, ExitStack() as stack:
             cable_all(sites)
             # They start side by side, while the device is being made.
@@ -31,8 +33,10 @@ def build(lab: Lab, folder: Path) -> dict[str, Process]:
             for host in lab.hosts:
                 starting.append(sshd.start(lab, folder, host))
                 stack.callback(starting[-1].settle)
-            daemons = _build_device(sites)
-            return daemons | {f"sshd {each.host}": each.ready() for each in starting}
+            if (controllers := bmc.start(lab, folder)) is not None:
+                stack.callback(controllers.settle)
+            daemons = _build_device(sites) | {f"sshd {each.host}": each.ready() for each in starting}
+            return daemons | ({bmc.ROLE: controllers.launched()} if controllers else {})
 
 
 def _build_device(sites: Sites) -> dict[str, Process]:

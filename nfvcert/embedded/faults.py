@@ -5,7 +5,8 @@
 
 Faults of the device: `loss`, `rate-cap`, `mtu`, `flap`, `flood`, `leak`, `no-failover`, `duplicates`,
 `unplugged`. Faults of the lab, which must never be blamed on a release: `slow-generator`, `no-sshd`,
-`unreachable`, `host-key`.
+`unreachable`, `host-key`, `no-bmc`, and hosts that are at another version than the lab's inventory says:
+`wrong-firmware`, `wrong-package`.
 
 A seeded fault is marked in the lab's folder. If the process that seeded it is killed, the next `up`
 makes the lab anew: a fault that nobody cleared would fail the next release.
@@ -23,7 +24,7 @@ from typing import Any, ClassVar
 
 import psutil
 
-from nfvcert.embedded import bridges, routers, sshd
+from nfvcert.embedded import bmc, bridges, emulation, routers, sshd
 from nfvcert.embedded.cabling import device_mtu, fabric_interface
 from nfvcert.embedded.faultmarks import mark, unmark
 from nfvcert.embedded.nftables import nft, remove_table
@@ -45,11 +46,14 @@ __all__ = [
     "Leak",
     "Loss",
     "MtuTooSmall",
+    "NoBmc",
     "NoSshd",
     "RateCap",
     "SlowGenerator",
     "Unplugged",
     "Unreachable",
+    "WrongFirmware",
+    "WrongPackage",
     "seeded",
 ]
 
@@ -481,6 +485,90 @@ class Unplugged(Fault):
         sites.fabric.up(fabric_interface(sites.lab, self.network, self.host))
 
 
+@dataclass
+class WrongFirmware(Fault):
+    """The BMC of a host tells another version of a component than the inventory has it emulate.
+
+    Nothing is restarted: the service reads what it tells anew for each answer.
+    """
+
+    name: ClassVar[str] = "wrong-firmware"
+
+    host: str
+    component: str
+    """As in the inventory's `emulates.firmware`."""
+    version: str
+    """Of several parts of this kind: "8.30, 8.20"."""
+
+    def check(self, sites: Sites) -> None:
+        """The host must be there, and tell firmware of that name."""
+        _known_host(sites, self.host)
+        _told(sites, self.host, _firmware_of(sites.lab, self.host), self.component, "firmware")
+        _changes(self.version, _firmware_of(sites.lab, self.host)[self.component], self.component)
+
+    def seed(self, sites: Sites) -> None:
+        """Write the other version where the service looks."""
+        _tell(sites, {self.host: _firmware_of(sites.lab, self.host) | {self.component: self.version}})
+
+    def clear(self, sites: Sites) -> None:
+        """Write the inventory's."""
+        _tell(sites, {self.host: _firmware_of(sites.lab, self.host)})
+
+
+@dataclass
+class WrongPackage(Fault):
+    """A host has another version of a package than the inventory has it emulate."""
+
+    name: ClassVar[str] = "wrong-package"
+
+    host: str
+    package: str
+    version: str
+
+    def check(self, sites: Sites) -> None:
+        """The host must be there, and have that package."""
+        _known_host(sites, self.host)
+        _told(sites, self.host, _packages_of(sites.lab, self.host), self.package, "package")
+        _changes(self.version, _packages_of(sites.lab, self.host)[self.package], self.package)
+
+    def seed(self, sites: Sites) -> None:
+        """Write the other version into the host's list of packages."""
+        packages = _packages_of(sites.lab, self.host) | {self.package: self.version}
+        emulation.rewrite_packages(sites.folder, self.host, packages)
+
+    def clear(self, sites: Sites) -> None:
+        """Write the inventory's."""
+        emulation.rewrite_packages(sites.folder, self.host, _packages_of(sites.lab, self.host))
+
+
+@dataclass
+class NoBmc(Fault):
+    """The BMC of a host, or every one of the lab, answers no question: a fault of the lab."""
+
+    name: ClassVar[str] = "no-bmc"
+
+    host: str | None = None
+    """None: all of them."""
+
+    def check(self, sites: Sites) -> None:
+        """There must be a BMC to silence."""
+        if self.host is not None:
+            _known_host(sites, self.host)
+        _require(sites, bool(self._hosts(sites)), f"a BMC of {self.host}" if self.host else "hosts with a BMC")
+
+    def seed(self, sites: Sites) -> None:
+        """Let it answer "503 Service Unavailable", as one does that starts."""
+        _tell(sites, dict.fromkeys(self._hosts(sites)))
+
+    def clear(self, sites: Sites) -> None:
+        """Let it tell the inventory's versions."""
+        _tell(sites, {host: _firmware_of(sites.lab, host) for host in self._hosts(sites)})
+
+    def _hosts(self, sites: Sites) -> list[str]:
+        asked = [self.host] if self.host is not None else list(sites.lab.hosts)
+        return [host for host in asked if _firmware_of(sites.lab, host)]
+
+
 FAULTS: Mapping[str, type[Fault]] = {
     fault.name: fault
     for fault in (
@@ -497,6 +585,9 @@ FAULTS: Mapping[str, type[Fault]] = {
         NoSshd,
         Unreachable,
         ChangedHostKey,
+        WrongFirmware,
+        WrongPackage,
+        NoBmc,
     )
 }
 """All faults by name."""
@@ -524,6 +615,33 @@ def _known_port(sites: Sites, port: str) -> str:
 def _known_host(sites: Sites, host: str) -> None:
     if host not in sites.hosts:
         raise LookupError(f"lab {sites.lab.lab} has no host {host!r} (it has {', '.join(sites.hosts)})")
+
+
+def _firmware_of(lab: Lab, host: str) -> dict[str, str]:
+    emulates = lab.hosts[host].emulates
+    return dict(emulates.firmware) if emulates else {}
+
+
+def _packages_of(lab: Lab, host: str) -> dict[str, str]:
+    emulates = lab.hosts[host].emulates
+    return dict(emulates.packages) if emulates else {}
+
+
+def _tell(sites: Sites, told: Mapping[str, dict[str, str] | None]) -> None:
+    bmc.tell_firmware(sites.folder, {**bmc.told_firmware(sites.folder), **told})
+
+
+def _told(sites: Sites, host: str, known: Mapping[str, str], name: str, kind: str) -> None:
+    if name not in known:
+        raise LookupError(
+            f"{host} of lab {sites.lab.lab} emulates no {kind} {name!r} (it has {', '.join(known) or 'none'})"
+        )
+
+
+def _changes(version: str, before: str, name: str) -> None:
+    """A fault that changes nothing would be found by nobody, and prove nothing."""
+    if version == before:
+        raise LookupError(f"{name} is at {version} already: name another version")
 
 
 def _end_sshd(sites: Sites, host: str) -> None:

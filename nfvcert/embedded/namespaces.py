@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +28,7 @@ __all__ = [
     "members",
     "name_machine",
     "pin",
+    "replace_files",
     "unpin",
 ]
 
@@ -35,7 +36,10 @@ T = TypeVar("T")
 
 _CLONE_NEWNET = 0x40000000
 _CLONE_NEWUTS = 0x04000000
+_CLONE_NEWNS = 0x00020000
 _MS_BIND = 0x1000
+_MS_REC = 0x4000
+_MS_SLAVE = 0x80000
 _MNT_DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -83,6 +87,19 @@ def name_machine(name: str) -> None:
     """Give the calling thread, and the processes that it starts, a host name of their own. Raises OSError."""
     _checked(_libc.unshare(_CLONE_NEWUTS), "a host name")
     socket.sethostname(name)
+
+
+def replace_files(replaced: Mapping[Path, Path]) -> None:
+    """Let the calling thread, and the processes that it starts, find other contents in some files: path → contents.
+
+    For good, in a mount namespace of its own, in which what is unmounted outside goes away too. Raises OSError.
+    """
+    _checked(_libc.unshare(_CLONE_NEWNS), "a mount namespace")
+    _checked(_libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None), "/")
+    for path, contents in replaced.items():
+        if path.exists():  # through a symbolic link: the file that it leads to
+            target = os.fsencode(path.resolve())
+            _checked(_libc.mount(os.fsencode(contents), target, None, _MS_BIND, None), str(path))
 
 
 def pin(paths: Iterable[Path]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from nfvcert.embedded import emulation
 from nfvcert.embedded.namespaces import in_namespace, name_machine
 from nfvcert.embedded.pop import SSH_PORT, login_user, management_address
 from nfvcert.embedded.programs import environment, program
@@ -95,6 +96,7 @@ def start(lab: Lab, folder: Path, host: str, *, key: Path | None = None) -> Star
 
     def launch() -> subprocess.Popen[bytes]:
         name_machine(host)  # `hostname` on a host says its name
+        emulation.appear(lab, folder, host)
         return subprocess.Popen(
             [sshd, "-f", str(place / "sshd_config"), "-E", str(place / "log")],
             stdin=subprocess.DEVNULL,

@@ -16,11 +16,14 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from nfvcert.judge import CriterionResult, TestResult, Verdict
+from nfvcert.judge import CriterionResult, Decision, TestResult, Verdict, worst
 from nfvcert.measure.kpi import Kpi, Measurement
+from nfvcert.presence import PresenceRow
 from nfvcert.record import Record, Series, StreamRecord
 from nfvcert.render import charts, gantt, page, words
+from nfvcert.render.scope_page import ScopeView
 from nfvcert.testmodel import Criterion
+from nfvcert.waivers import HeldWaiver, untested_waivers
 
 __all__ = ["html"]
 
@@ -98,6 +101,17 @@ class _Deadline:
     detail: str
 
 
+@dataclass(frozen=True)
+class _Presence:
+    """Whether the changes of a release unit are in the lab, as it told itself."""
+
+    verdict: Verdict
+    word: str
+    sentence: str
+    rows: tuple[PresenceRow, ...]
+    """Those that are not there first."""
+
+
 class _StreamView:
     """A stream as the template wants to see it: selections and orders, no judgement."""
 
@@ -129,10 +143,104 @@ class _StreamView:
         """How long it ran, with its pauses."""
         return (self.ran[1] - self.ran[0]).total_seconds() if self.ran else None
 
+    @functools.cached_property
+    def deciding(self) -> list[CriterionResult]:
+        """Results of the criteria that a stream can be rejected or held for, the worst first."""
+        return [result for result in self.criteria if result.criterion.decides]
+
+    @functools.cached_property
+    def advisory(self) -> list[CriterionResult]:
+        """Results of those that decide nothing."""
+        return [result for result in self.criteria if not result.criterion.decides]
+
     @property
     def met(self) -> int:
-        """Criteria that are met."""
-        return sum(result.verdict is Verdict.PASS for result in self.criteria)
+        """Criteria that are met, of those that decide."""
+        return sum(result.verdict is Verdict.PASS for result in self.deciding)
+
+    @property
+    def conditions_head(self) -> str:
+        """What the conditions are, for the decision that was made."""
+        accepted = self.judgement.decision is Decision.ACCEPTED_WITH_CONDITIONS
+        return "Accepted on condition" if accepted else "Conditions that would bind an acceptance"
+
+    @property
+    def expired(self) -> list[str]:
+        """Waivers that came to their end before this run."""
+        return [
+            f"{waiver.subject}: {waiver.owner}, until {waiver.expires}"
+            for waiver in self.plan.waivers
+            if waiver.expired
+        ]
+
+    @functools.cached_property
+    def waivers(self) -> list[tuple[HeldWaiver, str]]:
+        """Those of the stream, each with the effect that it has."""
+        return [(waiver, self._effect(waiver)) for waiver in self.plan.waivers]
+
+    def _effect(self, waiver: HeldWaiver) -> str:
+        if waiver.expired:
+            return "none: it expired"
+        used = any(result.is_waived and result.waiver == waiver for result in self.criteria)
+        if waiver.untested is not None and self.plan.scope is not None:
+            used = any(each.component == waiver.untested for each in self.plan.scope.untested)
+            return "it stays untested" if used else "none: it is not needed"
+        return "missed, and answered for" if used else "none: it is not needed"
+
+    @functools.cached_property
+    def presence(self) -> _Presence:
+        """What is known of the unit's presence in the lab; only what the lab told counts as found."""
+        rows = tuple(sorted(self.record.presence, key=lambda row: row.present))
+        unit, lab = self.plan.unit, self.plan.lab.lab
+        changes = [(change.component, change.product) for change in unit.changes] if unit else []
+        told = {change: [row.present for row in rows if (row.component, row.product) == change] for change in changes}
+        found = sum(bool(told[change]) and all(told[change]) for change in changes)
+        absent = [" ".join(change) for change in changes if not all(told[change])]
+        unknown = [" ".join(change) for change in changes if not told[change]]
+        if not rows:
+            sentence = f"Whether the release is in lab {lab} was not checked: its lab was never ready for a test."
+            return _Presence(Verdict.NOT_RUN, "not checked", sentence, rows)
+        sentence = (
+            f"{found} of {words.counted(len(changes), 'change')} {'was' if found == 1 else 'were'} found in lab {lab}"
+        )
+        if found == len(changes):
+            each = "each " if found > 1 else ""
+            return _Presence(Verdict.PASS, "found", f"{sentence}, {each}at its declared version.", rows)
+        if absent:
+            sentence += f"; not at the declared version: {', '.join(absent)}"
+        if unknown:
+            sentence += f"; not checked: {', '.join(unknown)}"
+        return _Presence(Verdict.INCONCLUSIVE, "not found", f"{sentence}.", rows)
+
+    @functools.cached_property
+    def scope(self) -> ScopeView | None:
+        """What the release can break, and who tests it."""
+        if self.plan.scope is None:
+            return None
+        titles = {test.test: test.title for test in self.plan.planned}
+        verdicts = {test.test: test.verdict for test in self.record.tests}
+        return ScopeView(self.plan.scope, titles, untested_waivers(self.plan.waivers), verdicts)
+
+    def criterion_title(self, subject: str) -> str:
+        """What a criterion that is out of scope is called for people."""
+        return self.kpi_title(subject.partition("{")[0])
+
+    @functools.cached_property
+    def requirements(self) -> list[tuple[str, list[CriterionResult], Verdict]]:
+        """Requirement, the criteria that verify it, and the worst of their verdicts; the worst first.
+
+        Advisory criteria are shown with it. They speak for a requirement only where no other does.
+        """
+        by: dict[str, list[CriterionResult]] = {}
+        for kpi, ids in self.plan.requirements.items():
+            for each in ids:
+                by.setdefault(each, []).extend(result for result in self.criteria if result.criterion.kpi == kpi)
+        found = []
+        for name, results in by.items():
+            speaking = [result for result in results if result.criterion.decides] or results
+            verdict = worst(result.verdict for result in speaking) if speaking else Verdict.NOT_RUN
+            found.append((name, results, verdict))
+        return sorted(found, key=lambda each: words.WORST_FIRST.index(each[2]))
 
     @property
     def deadline(self) -> _Deadline | None:

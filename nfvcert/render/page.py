@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
 from typing import IO, TYPE_CHECKING, Any
 
 import jinja2
@@ -15,7 +16,10 @@ from nfvcert.render import words
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["console", "environment", "gantt_style", "render"]
+__all__ = ["console", "environment", "gantt_style", "graph_style", "render", "scope_style"]
+
+VERDICT_COLOURS = r"\.[a-z-]+ \{ --accent: "
+"""Lines of the stylesheet that colour a verdict."""
 
 
 @functools.cache
@@ -58,8 +62,22 @@ def render(template: str, **names: Any) -> str:
 
 def gantt_style() -> str:
     """The colours of a page and the style of a Gantt picture, for one that stands alone."""
-    colours = _source("acceptance.css").partition("\n\n")[0]
-    return f"{colours}\nsvg {{ background: var(--ground); }}\n{_source('gantt.css').partition('.key')[0]}"
+    return f"{_colours()}\nsvg {{ background: var(--ground); }}\n{_source('gantt.css').partition('.key')[0]}"
+
+
+def graph_style() -> str:
+    """Likewise for a picture of components."""
+    return f"{_colours()}\n{_source('graph.css')}"
+
+
+def scope_style() -> str:
+    """The same for the picture of a scope, with the colours of what is known."""
+    accents = "\n".join(line for line in _source("acceptance.css").splitlines() if re.match(VERDICT_COLOURS, line))
+    return f"{_colours()}\nsvg {{ background: var(--ground); }}\n{accents}\n{_source('scope.css')}"
+
+
+def _colours() -> str:
+    return _source("acceptance.css").partition("\n\n")[0]
 
 
 def console(target: IO[str], *, width: int, colour: bool) -> Console:

@@ -76,6 +76,9 @@ def text(
     console.print(_streams_table(view, streams_max, console.width))
     if len(view.rows) > streams_max:
         console.print(Text(f"and {words.counted(len(view.rows) - streams_max, 'stream')} more", style="dim"))
+    for row in view.rows[:streams_max]:
+        if told := words.scope_line(row.plan):
+            console.print(Text(words.plain(f"{row.plan.stream}: {told}"), style="dim"))
     console.print()
     _tell_totals(console, view)
     for late in plan.late:
@@ -173,6 +176,11 @@ class _Row:
     def unit(self) -> str:
         unit = self.plan.unit
         return f"{unit.unit}" if unit else ""
+
+    @property
+    def scope(self) -> str:
+        """What its release can break, in a line."""
+        return words.scope_line(self.plan)
 
 
 @dataclass

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from nfvcert.judge import CriterionResult, Finding, TestResult, Verdict
+from nfvcert.judge import CriterionResult, Decision, Finding, TestResult, Verdict
 from nfvcert.record import Record, StreamRecord
 from nfvcert.render import page, words
 
@@ -78,7 +79,7 @@ def _streams(record: Record) -> Iterator[RenderableType]:
         table.add_row(
             Text(f"{words.ICON[judgement.decision]} {judgement.decision}", style=style),
             Text(words.plain(stream.plan.stream)),
-            _share(judgement.criteria),
+            _share([result for result in judgement.criteria if result.criterion.decides]),
             _share(stream.tests),
         )
     yield table
@@ -89,6 +90,12 @@ def _streams(record: Record) -> Iterator[RenderableType]:
         )
         yield Text(f"and {len(hidden)} more: {tally}", style="dim")
     yield Text()
+    bound = [stream for stream in streams if stream.judgement.decision is Decision.ACCEPTED_WITH_CONDITIONS]
+    for stream in bound[:EXPLAINED_MAX]:
+        yield Text(words.plain(stream.plan.stream), style="bold")
+        yield from _conditions(stream)
+    if (rest := len(bound) - EXPLAINED_MAX) > 0:
+        yield Text(f"and conditions of {words.counted(rest, 'more stream')}, in the report", style="dim")
     open_streams = [stream for stream in streams if stream.judgement.findings]
     for stream in open_streams[:EXPLAINED_MAX]:
         yield Text(words.plain(stream.plan.stream), style="bold")
@@ -119,7 +126,19 @@ def _stream(stream: StreamRecord) -> RenderableType:
     parts = [_kpis(stream), Text()]
     if judgement.findings:
         parts += [_findings(stream), Text()]
-    return Group(*parts, title, Text(words.plain(words.sentence(judgement.summary))))
+    if told := words.scope_line(stream.plan):
+        parts += [Text(words.plain(f"{stream.plan.stream}: {told}"), style="dim")]
+    return Group(*parts, title, Text(words.plain(words.sentence(judgement.summary))), *_conditions(stream))
+
+
+def _conditions(stream: StreamRecord) -> Iterator[RenderableType]:
+    """What the acceptance is bound to; the summary tells one, these are all."""
+    conditions = stream.judgement.conditions
+    if stream.judgement.decision is Decision.ACCEPTED_WITH_CONDITIONS:
+        for each in conditions[:FINDINGS_MAX]:
+            yield Padding(Text(words.plain(words.sentence(f"on condition: {each}")), style="yellow"), (0, 0, 0, 2))
+        if (rest := len(conditions) - FINDINGS_MAX) > 0:
+            yield Text(f"  and {words.counted(rest, 'more condition')}, in the report", style="dim")
 
 
 def _findings(stream: StreamRecord, most: int = FINDINGS_MAX) -> RenderableType:
@@ -175,7 +194,7 @@ def _kpis(stream: StreamRecord) -> RenderableType:
         name = words.plain(words.title_of(stream, result.criterion.kpi))
         measured = result.measurement
         table.add_row(
-            Text.assemble(name, (words.plain(f", {asked}" if asked else ""), "dim")),
+            Text.assemble(name, (words.plain(f", {asked}" if asked else ""), "dim"), (_standing(result), "dim")),
             Text(words.quantity(measured.value, measured.unit) if measured else words.ICON["NOT_RUN"]),
             Text(words.plain(result.criterion.as_written.replace(" ", words.NO_BREAK))),
             _verdict(result.verdict),
@@ -185,6 +204,13 @@ def _kpis(stream: StreamRecord) -> RenderableType:
         return table
     more = Text(f"and {len(hidden)} more: {words.tally(hidden, words.CRITERION_TALLY)}", style="dim")
     return Group(table, more)
+
+
+def _standing(result: CriterionResult) -> str:
+    """What makes a missed criterion reject nothing."""
+    if not result.criterion.decides:
+        return " (advisory)"
+    return " (waived)" if result.is_waived else ""
 
 
 def _verdict(verdict: Verdict) -> Text:

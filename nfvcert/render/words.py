@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from nfvcert.errors import Blame
 from nfvcert.judge import CriterionResult, Decision, TestResult, Verdict, readable
 from nfvcert.measure.kpi import Condition, Measurement
-from nfvcert.record import Record, StreamRecord
+from nfvcert.record import Record, StreamPlan, StreamRecord
 
 __all__ = [
     "BLAME",
@@ -36,6 +36,7 @@ __all__ = [
     "plain",
     "quantity",
     "remaining",
+    "scope_line",
     "sentence",
     "span",
     "stopwatch",
@@ -73,6 +74,9 @@ CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 SGR: Mapping[str, str] = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34"}
 """Style → what switches it on in a terminal (ECMA-48, Select Graphic Rendition)."""
+
+NAMED_MAX = 6
+"""Components that a line names before it counts."""
 
 WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.PASS)
 
@@ -121,6 +125,23 @@ def _condition(name: str, value: Condition) -> str:
     if isinstance(value, bool):
         value = "yes" if value else "no"
     return f"{name.replace('_', ' ')} {value}"
+
+
+def scope_line(plan: StreamPlan) -> str:
+    """The scope of a stream's release, in a line without its name; empty where it has none.
+
+    `small, minor; 7 components affected (radius 1), 10 of 11 tests, untested: guest-os`.
+    """
+    scope = plan.scope
+    if scope is None:
+        return ""
+    tests = f"{len(plan.planned)} of {counted(len(plan.planned) + len(plan.left_out), 'test')}"
+    untested = [each.component for each in scope.untested]
+    more = f" and {len(untested) - NAMED_MAX} more" if len(untested) > NAMED_MAX else ""
+    return (
+        f"{scope.size}, {scope.release_class}; {counted(len(scope.affected), 'component')} affected "
+        f"(radius {scope.radius}), {tests}, untested: {', '.join(untested[:NAMED_MAX]) or 'none'}{more}"
+    )
 
 
 def conditions_of(result: CriterionResult) -> str:

@@ -67,8 +67,12 @@ unit: fuzzed
 type: GA
 vendor: V
 changes:
-  - &n {component: nic, vendor: V, product: P, from: "1", to: "2", trigger: firmware, present_if: {redfish: F}}
+  - &n {component: nic, vendor: V, product: P, from: "1", to: "2", trigger: firmware, present_if: {redfish: f}}
   - {component: a, vendor: V, product: P, to: "2", trigger: new-vnf, artefact: &r {uri: a://b, sha256: DIGEST}}
+  - {component: b, vendor: V, product: P, from: 1.2.0, to: 1.1.0, trigger: hotfix, rollback: true, version_scheme: deb}
+known_issues: [{id: I, title: T, component: nic}]
+sbom: {path: p, sha256: DIGEST}
+builds_on: [{unit: part, record: r, sha256: DIGEST}]
 """.replace(b"DIGEST", b"ab" * 32)
 PLAIN = {content: parse_document(Path("small.yaml"), content).data for content in (LAB, PDF, IDF, CAMPAIGN, RELEASE)}
 TOKENS = [

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nfvcert.gathering import from_events
 from nfvcert.judge import Decision, Finding, TestResult, Verdict
 from nfvcert.record import (
     EVENT,
@@ -22,7 +23,6 @@ from nfvcert.record import (
     TestStarted,
     Trouble,
     canonical,
-    from_events,
 )
 from tests.core.builders import TEST, accepted_run, events_of, measurement, result, resumed, run_of
 

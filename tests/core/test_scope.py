@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nfvcert.catalogue import Catalogue
@@ -44,7 +44,7 @@ def collected(name: str, *covers: str, size: Size = "small", measures: tuple[str
 
 def scope(*changed: str, size: Size = "small", radius: int = 1, **more: Any) -> Scope:
     parts = more.pop("parts", {}) | {"": changed}
-    settings = {"untested_at_most": 0, "release_class": "minor"} | more
+    settings: dict[str, Any] = {"untested_at_most": 0, "release_class": "minor"} | more
     return scope_of(parts, SMALL, size=size, radius=radius, **settings)
 
 
@@ -220,6 +220,7 @@ def sized(changed: Collection[str], world: Catalogue) -> Scope:
 CHANGES = st.frozensets(st.sampled_from(NAMES), min_size=1, max_size=4)
 
 
+@settings(max_examples=60, deadline=None)
 @given(world=worlds(), changed=CHANGES, more=CHANGES)
 def test_the_selection_grows_with_the_set_of_changes(
     world: tuple[Catalogue, list[CollectedTest]], changed: frozenset[str], more: frozenset[str]
@@ -230,6 +231,7 @@ def test_the_selection_grows_with_the_set_of_changes(
     assert {each.component for each in few.affected} <= {each.component for each in many.affected}
 
 
+@settings(max_examples=60, deadline=None)
 @given(world=worlds(), changed=CHANGES)
 def test_every_test_of_a_changed_component_is_wanted(
     world: tuple[Catalogue, list[CollectedTest]], changed: frozenset[str]
@@ -238,6 +240,7 @@ def test_every_test_of_a_changed_component_is_wanted(
     assert {test.test for test in tests if test.covers & changed} <= wanted(sized(changed, components), *tests)
 
 
+@settings(max_examples=60, deadline=None)
 @given(world=worlds(), changed=CHANGES)
 def test_paths_lead_from_a_change_to_the_component_within_the_radius(
     world: tuple[Catalogue, list[CollectedTest]], changed: frozenset[str]
@@ -255,6 +258,7 @@ def test_paths_lead_from_a_change_to_the_component_within_the_radius(
         assert here == each.component
 
 
+@settings(max_examples=60, deadline=None)
 @given(world=worlds(), first=CHANGES, second=CHANGES)
 def test_a_release_of_certified_parts_never_wants_more_than_the_same_one_without(
     world: tuple[Catalogue, list[CollectedTest]], first: frozenset[str], second: frozenset[str]

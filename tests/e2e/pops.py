@@ -17,7 +17,11 @@ profile: software-switch
 networks:
   management: {{subnet: 10.60.{number}.0/24}}
 hosts:
-  leaf-1: {{roles: [switch], components: [rack-switch], addresses: {{management: 10.60.{number}.2}}}}
+  leaf-1:
+    roles: [switch]
+    components: [rack-switch]
+    addresses: {{management: 10.60.{number}.2}}
+    emulates: {{os: {{id: nos, version: 4.2.{number}}}}}
   compute-1: {{roles: [compute], components: [host-os], addresses: {{management: 10.60.{number}.11}}}}
 network:
   dut: {{kind: linux-bridge, mtu: 9000}}
@@ -32,11 +36,11 @@ traffic:
 shares: [machine]
 """
 UNIT = """\
-unit: nic-fw-8.{number}
-type: maintenance
+unit: nos-4.2.{number}
+type: GA
 vendor: Example
 changes:
-  - {{component: nic, vendor: Example, product: X710, from: "8.0", to: "8.{number}", trigger: firmware}}
+  - {{component: rack-switch, vendor: Example, product: NOS, from: 4.1.0, to: 4.2.{number}, trigger: hotfix}}
 """
 
 
@@ -47,8 +51,8 @@ def write(where: Path, labs: int) -> tuple[Path, list[str]]:
     entries = []
     for number in range(1, labs + 1):
         (where / f"labs/pop-{number:02}.yaml").write_text(LAB.format(number=number))
-        (where / f"releases/nic-fw-8.{number}.yaml").write_text(UNIT.format(number=number))
-        entries.append(f"  - {{unit: nic-fw-8.{number}, lab: pop-{number:02}}}\n")
+        (where / f"releases/nos-4.2.{number}.yaml").write_text(UNIT.format(number=number))
+        entries.append(f"  - {{unit: nos-4.2.{number}, lab: pop-{number:02}}}\n")
     campaign = where / "campaign.yaml"
     campaign.write_text("campaign: many-pops\nstreams:\n" + "".join(entries))
     return campaign, [f"-onfvcert_inventory={where / 'labs'}", f"-onfvcert_releases={where / 'releases'}"]

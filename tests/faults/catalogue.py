@@ -30,6 +30,10 @@ class Case:
     says: str = ""
     """What the finding says of the lab."""
     parameters: Mapping[str, object] = field(default_factory=dict)
+    components: tuple[str, ...] = ("rack-switch", "vswitch")
+    """Of a fault of the system under test: the components that could have it."""
+    release: str = ""
+    """The release unit that is certified; empty: the lab as it is."""
 
 
 NDR, PDR = "network.throughput.ndr", "network.throughput.pdr"
@@ -110,6 +114,7 @@ CASES = (
         (REACHABLE, MTU),
         REACHABLE,
         (MTU,),
+        components=("rack-switch", "nic"),
     ),
     Case(
         "slow-generator",
@@ -148,6 +153,42 @@ CASES = (
         "compute-2",
     ),
     Case(
+        "wrong-firmware",
+        "The adapters of one host are not at the firmware that is released",
+        "wrong-firmware",
+        {"host": "compute-2", "component": "nic", "version": "8.20"},
+        (REACHABLE,),
+        None,
+        (),
+        "lab",
+        "compute-2 has nic 8.20, and the unit brings 8.30",
+        release="nic-fw-8.30",
+    ),
+    Case(
+        "wrong-package",
+        "One host has an older package than the one that is released",
+        "wrong-package",
+        {"host": "compute-1", "package": "openvswitch-switch", "version": "3.3.1-1"},
+        (REACHABLE,),
+        None,
+        (),
+        "lab",
+        "compute-1 has vswitch 3.3.1-1, and the unit brings 3.3.2",
+        release="releases/examples/network-pack.yaml",
+    ),
+    Case(
+        "no-bmc",
+        "A BMC tells nothing of the firmware that is released",
+        "no-bmc",
+        {"host": "compute-1"},
+        (REACHABLE,),
+        None,
+        (),
+        "lab",
+        "the BMC of compute-1 tells nothing",
+        release="nic-fw-8.30",
+    ),
+    Case(
         "disk-full",
         "The disk where results are written is full",
         None,
@@ -173,6 +214,8 @@ def table() -> str:
             if case.fault
             else "the results' disk is filled"
         )
+        if case.release:
+            seeded = f"{seeded.strip()}, under `--release={case.release}`"
         found = f"`{case.fails}` is FAIL" if case.fails else f"INCONCLUSIVE, the finding says: “{case.says}”"
         decision = "REJECTED" if case.fails else "INCONCLUSIVE"
         blamed = "the device" if case.fails else {"lab": "the lab", "storage": "the results' disk"}[case.blames]

@@ -33,7 +33,7 @@ def lab() -> Iterator[embedded.EmbeddedLab]:
 def test_a_seeded_fault_is_found(case: Case, lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     model = quick_model(tmp_path, case.required, **case.parameters)
     with seeded(lab, case.fault, **case.seeded) if case.fault else nullcontext():
-        run = certify("opco-ru", model, tmp_path / "reports")
+        run = certify("opco-ru", model, tmp_path / "reports", *([f"--release={case.release}"] if case.release else []))
     check(case, run)
 
 

@@ -204,6 +204,7 @@ def test_a_release_without_a_lab(project: Project) -> None:
         """
         unit: x-1
         type: GA
+        vendor: V
         changes: [{component: nic, vendor: V, product: P, from: "0", to: "1", trigger: firmware}]
         """,
     )

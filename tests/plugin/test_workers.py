@@ -236,7 +236,7 @@ def test_of_no_lab(): pass
 def test_a_worker_that_is_killed_while_the_lab_comes_up_for_the_only_test(project: Project) -> None:
     project.write(
         "suites/conftest.py",
-        "import os\nfrom nfvcert import open_stream\nopen_stream.fingerprint = lambda _: os.abort()\n",
+        "import os\nfrom nfvcert import open_stream\nopen_stream.fingerprint = lambda *_: os.abort()\n",
     )
     project.suite("def test_a(kpi): ok(kpi)")
     run = project.run("-n", "1")

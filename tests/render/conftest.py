@@ -12,7 +12,10 @@ from nfvcert.record import Record
 from nfvcert.render import acceptance
 from tests.render import sample, screenshot
 
-RECORDS = ("accepted", "rejected", "inconclusive", "interrupted", "killed", "two_streams", "campaign", "hostile")
+RECORDS = (
+    *("accepted", "rejected", "inconclusive", "interrupted", "killed"),
+    *("two_streams", "campaign", "hostile", "released", "absent"),
+)
 
 
 @pytest.fixture(scope="session")

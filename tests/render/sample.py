@@ -12,10 +12,14 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from nfvcert.catalogue import Catalogue
 from nfvcert.claims import Need
-from nfvcert.judge import Finding, TestResult, Verdict, judge, worst
+from nfvcert.composition import ComposedPart, Composition
+from nfvcert.gathering import from_events
+from nfvcert.judge import Decision, Finding, TestResult, Verdict, judge, worst
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Condition, Kpi, Measurement
+from nfvcert.presence import PresenceRow
 from nfvcert.record import (
     CalibrationFacts,
     Event,
@@ -25,6 +29,7 @@ from nfvcert.record import (
     LeftOut,
     Measured,
     PlannedTest,
+    PresenceChecked,
     Record,
     RunFacts,
     RunFinished,
@@ -37,11 +42,14 @@ from nfvcert.record import (
     TestFinished,
     TestStarted,
     Trouble,
-    from_events,
 )
 from nfvcert.release import ReleaseUnit
+from nfvcert.scope import OutOfScope, Scope, scope_of, with_tests
+from nfvcert.sizing import class_of, size_of
 from nfvcert.streams import plan_run
+from nfvcert.testcase import CollectedTest
 from nfvcert.testmodel import Criterion, Parameters
+from nfvcert.waivers import HeldWaiver
 
 ROOT = Path(__file__).parents[2]
 MODEL = "network 2026.1"
@@ -149,10 +157,16 @@ KPIS = {
 
 
 def _criterion(kpi: str, written: str, bound: float, *, applies: bool = True, **where: Condition) -> Criterion:
-    side = {"at_least": bound} if written.startswith("≥") else {"at_most": bound}
-    known = KPIS[kpi]
+    known, is_lower = KPIS[kpi], written.startswith("≥")
     return Criterion(
-        kpi=kpi, where=where, unit=known.unit, as_written=written, applies=applies, source=known.source, **side
+        kpi=kpi,
+        where=where,
+        at_least=bound if is_lower else None,
+        at_most=None if is_lower else bound,
+        unit=known.unit,
+        as_written=written,
+        applies=applies,
+        source=known.source,
     )
 
 
@@ -194,13 +208,16 @@ class Scenario:
     p99: tuple[float, float, float] = (612e-6, 540e-6, 730e-6)
     stops_at: int | None = None
     """Index of the test from which on the lab is unreachable."""
+    installed: bool = True
+    """Whether the release unit is in the lab; without it no test runs."""
 
 
 class _Run:
     """Appends the events of one stream, as the plugin and the suites would."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, plan: StreamPlan) -> None:
         self.scenario = scenario
+        self.plan = plan
         self.events: list[Event] = []
         self.random = random.Random(scenario.lab)
         self.tests: list[tuple[str, str, float]] = []
@@ -232,11 +249,12 @@ class _Run:
 
     def finished(self, test: str, title: str, seconds: float, measured: Sequence[Measurement], passed: str) -> None:
         results = [
-            judge(criterion, [m], model=MODEL)
+            judge(criterion, [m], model=MODEL, waivers=self.plan.waivers)
             for m in measured
-            for criterion in CRITERIA
+            for criterion in self.plan.criteria
             if criterion.applies and criterion.kpi == m.kpi and m.meets(criterion.where)
         ]
+        results = [result for result in results if result.decides]
         verdict = worst(r.verdict for r in results) if results else Verdict.PASS
         sentence = "; ".join(r.sentence for r in results if r.verdict is verdict) if verdict != "PASS" else passed
         self.result(test, title, verdict, sentence, seconds, "release" if verdict is Verdict.FAIL else None)
@@ -316,11 +334,35 @@ def plan_of(lab: str) -> StreamPlan:
     )
 
 
+def _asked(plan: StreamPlan, scenario: Scenario) -> list[Event]:
+    """What the lab tells of the release unit; of an absent one, the first host has the version of before."""
+    if plan.unit is None:
+        return []
+    rows: list[PresenceRow] = []
+    for change in plan.unit.changes:
+        naming = [name for name, host in plan.lab.hosts.items() if change.component in host.components]
+        for host in naming or ["compute-1"]:
+            there = scenario.installed or bool(rows)
+            rows.append(
+                PresenceRow(
+                    component=change.component,
+                    product=change.product,
+                    host=host,
+                    declared=change.to_version,
+                    found=change.to_version if there else change.from_version or "",
+                    source="redfish nic" if change.component == "nic" else f"package {change.component}",
+                    present=there,
+                    why="" if there else f"{host} tells {change.from_version}",
+                )
+            )
+    return [PresenceChecked(stream=plan.stream, rows=tuple(rows))]
+
+
 def stream_events(scenario: Scenario, plan: StreamPlan | None = None) -> list[Event]:
     """The events of a stream from its plan to its last test."""
     plan = plan or plan_of(scenario.lab)
     scenario = replace(scenario, lab=plan.stream)
-    run = _Run(scenario)
+    run = _Run(scenario, plan)
     lab = scenario.lab
     run.events += [
         StreamPlanned(plan=plan),
@@ -336,6 +378,7 @@ def stream_events(scenario: Scenario, plan: StreamPlan | None = None) -> list[Ev
                 for host in plan.lab.hosts
             },
         ),
+        *_asked(plan, scenario),
         GeneratorCalibrated(
             stream=lab,
             calibration=CalibrationFacts(
@@ -359,6 +402,9 @@ def stream_events(scenario: Scenario, plan: StreamPlan | None = None) -> list[Ev
         _learning,
     ]
     for index, (step, (node, title, seconds)) in enumerate(zip(steps, tests_of(lab), strict=True)):
+        if not scenario.installed:
+            run.result(node, title, Verdict.NOT_RUN, "not run: the release is not in the lab", 0.0, "lab")
+            continue
         if scenario.stops_at is not None and index >= scenario.stops_at:
             first = index == scenario.stops_at
             sentence = (
@@ -566,7 +612,7 @@ def two_streams() -> Record:
 def hostile() -> Record:
     """Every free text of the record attacks whoever renders it."""
     events: list[Event] = []
-    for event in stream_events(_faulty()):
+    for event in stream_events(_faulty(), _hostile_plan()):
         match event:
             case StreamPlanned():
                 plan = event.plan
@@ -582,6 +628,10 @@ def hostile() -> Record:
                     "left_out": (LeftOut(test=HOSTILE, reason=HOSTILE),),
                 }
                 events.append(StreamPlanned(plan=plan.model_copy(update=changes)))
+            case PresenceChecked():
+                update_of_row = dict.fromkeys(("product", "host", "found", "source", "why"), HOSTILE)
+                rows = tuple(row.model_copy(update=update_of_row | {"present": False}) for row in event.rows)
+                events.append(PresenceChecked(stream=event.stream, rows=rows))
             case LabFingerprinted():
                 events.append(LabFingerprinted(stream=event.stream, fingerprint={HOSTILE: {HOSTILE: HOSTILE}}))
             case SeriesDrawn():
@@ -598,6 +648,180 @@ def hostile() -> Record:
             case _:
                 events.append(event)
     return record_of([events], labs=HOSTILE)
+
+
+# Release units: scope, waivers, what is certified already.
+
+CATALOGUE = Catalogue.model_validate(
+    {
+        name: {"title": title, "domain": domain, "owner": "infrastructure-vendor", **depends}
+        for name, title, domain, depends in (
+            ("nic", "Network interface card and its firmware", "compute", {"talks_to": ["rack-switch"]}),
+            ("host-os", "Host operating system", "compute", {"runs_on": ["nic"]}),
+            ("guest-os", "Guest operating system", "compute", {"runs_on": ["nic"]}),
+            ("driver-guest", "Drivers in the guest OS", "compute", {"runs_on": ["nic"]}),
+            ("vswitch", "Virtual switch", "network", {"runs_on": ["host-os", "nic"]}),
+            ("rack-switch", "Rack aggregation layer switch", "network", {"managed_by": ["sdn-controller"]}),
+            ("network-gateway-router", "Router of the network gateways layer", "network", {}),
+            ("sdn-controller", "SDN controller", "network", {"runs_on": ["host-os"]}),
+        )
+    }
+)
+COVERS = {"failover": {"rack-switch"}, "isolation": {"vswitch"}, "learning": {"vswitch", "rack-switch"}}
+"""Test → components, where it covers less than all of `COVERED`."""
+COVERED = frozenset({"nic", "host-os", "vswitch", "rack-switch", "network-gateway-router"})
+
+
+def scope_for(unit: ReleaseUnit, stream: str) -> Scope:
+    """What a unit can break by our catalogue, and which tests of the suite cover that."""
+    size, release_class = size_of(unit, CATALOGUE), class_of(unit)
+    scope = scope_of(
+        {"": [change.component for change in unit.changes]},
+        CATALOGUE,
+        size=size.value,
+        size_because=size.because,
+        release_class=release_class.value,
+        class_because=release_class.because,
+        radius=1,
+        untested_at_most=10,
+        depth="basic",
+    )
+    tests = [
+        CollectedTest(
+            test=node,
+            title=title,
+            domains=frozenset({"network"}),
+            measures=(),
+            covers=frozenset(next((names for part, names in COVERS.items() if part in node), COVERED)),
+        )
+        for node, title, _ in tests_of(stream)
+    ]
+    return with_tests(scope, tests)
+
+
+def plan_of_unit(name: str, lab: str = "opco-ru") -> StreamPlan:
+    """The plan of a release unit in a lab, with its scope."""
+    unit, base = unit_of(name), plan_of(lab)
+    stream = f"{unit.unit}@{lab}"
+    scope = scope_for(unit, stream)
+    planned = tuple(
+        PlannedTest(
+            test=node, title=title, measures=(), reason="it covers nic, which changes", expected_seconds=seconds
+        )
+        for node, title, seconds in tests_of(stream)
+    )
+    left = OutOfScope(subject="network.route.convergence", reason="it covers network-gateway-router: nothing of this")
+    return base.model_copy(
+        update={
+            "stream": stream,
+            "unit": unit,
+            "unit_sha256": "d1e2f3a4" * 8,
+            "catalogue_sha256": "b4c5d6e7" * 8,
+            "planned": planned,
+            "scope": scope.model_copy(update={"criteria_left_out": (left,)}),
+            "requirements": {
+                "network.failover.outage": ("etsi.nfv-rel001.10", "group.net.004"),
+                "network.throughput.ndr": ("etsi.nfv-tst009.11.2",),
+                "network.route.convergence": ("group.net.007",),
+            },
+        }
+    )
+
+
+def _waiver(subject: str, *, expired: bool = False) -> HeldWaiver:
+    return HeldWaiver.model_validate(
+        {
+            "criterion" if "." in subject else "untested": subject,
+            "release": "nic-firmware",
+            "owner": "J. Doe",
+            "reason": "the redundant link is doubled in December",
+            "expires": "2026-11-01" if expired else "2026-12-31",
+            "ticket": "OPS-17",
+            "expired": expired,
+            "file": "opco-ru.yaml",
+        }
+    )
+
+
+def released() -> Record:
+    """A release unit with everything that can be said of one: accepted on the condition of a waiver."""
+    plan = plan_of_unit("examples/nic-firmware")
+    advisory = _criterion("network.burst.back_to_back", "≥ 10000 frames", 10_000, frame_bytes=64).model_copy(
+        update={"state": "advisory", "note": "advisory: decides nothing"}
+    )
+    deprecated = {"state": "deprecated", "note": "deprecated: still decides"}
+    criteria = [
+        *(
+            advisory if each.kpi == advisory.kpi else each
+            for each in plan.criteria
+            if each.kpi != "network.mtu.largest_frame"
+        ),
+        next(each for each in plan.criteria if each.kpi == "network.mtu.largest_frame").model_copy(update=deprecated),
+    ]
+    part = ComposedPart(
+        unit="host-os-12.8",
+        components=("host-os",),
+        record="9a8b7c6d" * 8,
+        age_days=12,
+        decision=Decision.ACCEPTED,
+        labs=("opco-ru",),
+    )
+    changes = {
+        "criteria": tuple(criteria),
+        "waivers": (
+            _waiver("network.failover.outage"),
+            _waiver("network.isolation.leaked", expired=True),
+            _waiver("guest-os"),
+        ),
+        "composition": Composition(parts=(part,), covered=("host-os",), whole=("nic",)),
+        "model_based_on": "group 2026.1",
+        "model_base_sha256": "0f1e2d3c" * 8,
+    }
+    scenario = Scenario(outage=(0.31, 0.33, 0.36))
+    return record_of([stream_events(scenario, plan.model_copy(update=changes))])
+
+
+def absent() -> Record:
+    """A release unit that is not in the lab: nothing was tested."""
+    return record_of([stream_events(Scenario(installed=False), plan_of_unit("examples/nic-firmware"))])
+
+
+def _hostile_plan() -> StreamPlan:
+    """A plan of a release unit of which every free text is hostile."""
+    plan = plan_of_unit("examples/nic-firmware")
+    assert plan.unit is not None
+    assert plan.scope is not None
+    unit = plan.unit.model_copy(
+        update={
+            "title": HOSTILE,
+            "vendor": HOSTILE,
+            "changes": tuple(
+                each.model_copy(update={"vendor": HOSTILE, "product": HOSTILE}) for each in plan.unit.changes
+            ),
+            "known_issues": tuple(each.model_copy(update={"title": HOSTILE}) for each in plan.unit.known_issues),
+        }
+    )
+    scope = plan.scope.model_copy(
+        update={
+            "size_because": (HOSTILE,),
+            "class_because": (HOSTILE,),
+            "affected": tuple(each.model_copy(update={"title": HOSTILE}) for each in plan.scope.affected),
+            "criteria_left_out": (OutOfScope(subject=HOSTILE, reason=HOSTILE),),
+        }
+    )
+    waiver = _waiver("guest-os").model_copy(update={"owner": HOSTILE, "reason": HOSTILE, "file": HOSTILE})
+    part = ComposedPart(
+        unit=HOSTILE, components=(HOSTILE,), record=HOSTILE, age_days=1, decision=Decision.ACCEPTED, labs=(HOSTILE,)
+    )
+    changes = {
+        "unit": unit,
+        "scope": scope,
+        "waivers": (waiver,),
+        "composition": Composition(parts=(part,), covered=(HOSTILE,), whole=(HOSTILE,)),
+        "requirements": {"network.throughput.ndr": (HOSTILE,)},
+        "model_based_on": HOSTILE,
+    }
+    return plan.model_copy(update=changes)
 
 
 # Campaigns: many streams in one run.
@@ -643,6 +867,7 @@ def campaign_plans(streams: int = 20) -> list[StreamPlan]:
             "lab": base.lab.model_copy(update={"lab": lab, "title": f"OpCo {number:02}, Moscow"}),
             "unit": unit,
             "unit_sha256": "d1e2f3a4" * 8,
+            "scope": scope_for(unit, name),
             "planned": tuple(planned),
             "left_out": (LeftOut(test=_node(name, "routing__convergence"), reason=base.left_out[0].reason),),
             "priority": 10 if number == 3 else 0,

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -49,7 +49,8 @@ def column(page: Page, table: str, index: int, attribute: str = "") -> list[str]
 
 
 @pytest.mark.parametrize(
-    "name", ["accepted", "rejected", "inconclusive", "killed", "two_streams", "campaign", "hostile"]
+    "name",
+    ["accepted", "rejected", "inconclusive", "killed", "two_streams", "campaign", "hostile", "released", "absent"],
 )
 def test_it_is_quiet_and_fits_at_every_width(
     browser: Browser, files: dict[str, Path], records: dict[str, Record], name: str
@@ -68,7 +69,8 @@ def test_it_is_quiet_and_fits_at_every_width(
         first, *others = page.locator(".decision .word").all_inner_texts()
         decisions = [stream.judgement.decision for stream in records[name].streams]
         assert all(decision in first for decision in decisions)
-        assert [word.split()[-1] for word in others or [first]] == decisions
+        for word, decision in zip(others or [first], decisions, strict=True):
+            assert word.splitlines()[-1].removeprefix("✓").strip() == decision
         box = page.locator(".decision .word").first.bounding_box()
         summary = page.locator(".decision .summary").first.bounding_box()
         assert box is not None
@@ -95,6 +97,33 @@ def test_charts_are_seen(window: Page, files: dict[str, Path], records: dict[str
         assert data["width"] > 0 or data["height"] > 0
     colour = page.evaluate("getComputedStyle(document.querySelector('figure svg [style*=\"--chart\"]')).stroke")
     assert re.fullmatch(r"rgb\(\d+, \d+, \d+\)", colour)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_picture_of_a_scope_is_seen_and_its_text_lies_in_its_boxes(
+    window: Page, files: dict[str, Path], width: int, scheme: Literal["light", "dark"]
+) -> None:
+    page = shown(window, files["released"], width)
+    page.emulate_media(media="screen", color_scheme=scheme)
+    boxes = page.locator(".scope g")
+    assert boxes.count() == 6
+    for number in range(boxes.count()):
+        box = boxes.nth(number).locator(".box").bounding_box()
+        assert box is not None
+        assert box["height"] > 24, "a text of 11 px is not made smaller than can be read"
+        for text in boxes.nth(number).locator("text").all():
+            found = text.bounding_box()
+            assert found is not None
+            assert box["x"] <= found["x"]
+            assert found["x"] + found["width"] <= box["x"] + box["width"] + 1
+    untested = page.evaluate("getComputedStyle(document.querySelector('.scope .inconclusive .box')).fill")
+    tested = page.evaluate("getComputedStyle(document.querySelector('.scope .pass .box')).fill")
+    assert untested != tested
+    page.emulate_media(media="print")
+    picture = page.locator(".scope").bounding_box()
+    assert picture is not None
+    assert picture["width"] <= width
 
 
 def test_a_click_sorts_and_another_one_reverses(page: Page) -> None:

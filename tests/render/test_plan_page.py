@@ -194,7 +194,19 @@ def test_in_a_browser_it_is_quiet_and_fits(browser: Browser, page: str, tmp_path
     window.emulate_media(media="null")
     pdf = tmp_path / "plan.pdf"
     window.pdf(path=pdf, prefer_css_page_size=True)
-    assert 2 <= len(re.findall(rb"/Type /Page\b(?!s)", pdf.read_bytes())) <= 9
+    assert 2 <= len(re.findall(rb"/Type /Page\b(?!s)", pdf.read_bytes())) <= 10
     assert said == []
     assert asked == [file.as_uri()]
     window.close()
+
+
+def test_a_stream_of_a_release_tells_its_scope_in_a_line(plans: list[StreamPlan], page: str) -> None:
+    line = "small, minor; 6 components affected (radius 1), 12 of 13 tests, untested: driver-guest, guest-os"
+    assert page.count(f"<div>{line}</div>") == sum(
+        plan.unit is not None and plan.unit.unit == "nic-fw-8.30" for plan in plans
+    )
+    told = re.sub(r"\s+", " ", plan_page.text(planned(plans), plans, 100, started=STARTED))
+    assert f"nic-fw-8.30@opco-00: {line}" in told
+    alone = [sample.plan_of("opco-ru")]
+    assert "affected" not in plan_page.text(planned(alone), alone, 100, started=STARTED)
+    assert "affected" not in plan_page.html(planned(alone), alone, run="r", started=STARTED)

@@ -43,6 +43,29 @@ def test_of_several_streams_the_worst_stand_first_and_the_count_last(records: di
     assert "network.isolation.leaked: 12 frames" in told
 
 
+def test_conditions_are_all_told_with_the_decision_and_the_scope_in_a_line(records: dict[str, Record]) -> None:
+    told = plain(terminal.summary(records["released"], width=100, colour=False))
+    scope = "nic-firmware@opco-ru: small, minor; 6 components affected (radius 1), 12 of 13 tests, untested: "
+    assert f"{scope}driver-guest, guest-os" in told
+    last = told.partition("✓ ACCEPTED WITH CONDITIONS")[2]
+    assert "on condition: network.failover.outage: 330 ms" in last
+    assert "until 2026-12-31" in last.partition("on condition: network.failover")[2]
+    assert "on condition" not in terminal.summary(records["accepted"], width=100, colour=False)
+
+
+def test_a_stream_that_is_not_accepted_tells_no_condition(records: dict[str, Record]) -> None:
+    (stream,) = records["rejected"].streams
+    judgement = stream.judgement.model_copy(update={"conditions": ("somebody answers",)})
+    record = records["rejected"].model_copy(update={"streams": (stream.model_copy(update={"judgement": judgement}),)})
+    assert "somebody answers" not in terminal.summary(record, width=100, colour=False)
+
+
+def test_advisory_and_waived_criteria_are_marked(records: dict[str, Record]) -> None:
+    told = plain(terminal.summary(records["released"], width=160, colour=False))
+    assert re.search(r"Back-to-back frames, 64 B frames \(advisory\)", told)
+    assert "Failover outage (waived)" in told
+
+
 def test_twenty_streams_fit_on_a_screen(records: dict[str, Record]) -> None:
     told = terminal.summary(records["campaign"], width=100, colour=False)
     assert len(told.splitlines()) < 55

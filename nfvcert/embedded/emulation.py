@@ -1,0 +1,71 @@
+"""What an embedded host tells of itself: versions that its inventory makes up, in the files where one looks for them.
+
+Its sshd, and all that it starts, find them in a mount namespace of their own. The firmware is told by a BMC (`bmc`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from nfvcert.embedded.namespaces import replace_files
+from nfvcert.lab import Emulated, Lab
+
+__all__ = ["appear", "prepare", "rewrite_packages"]
+
+OS_RELEASE = Path("/etc/os-release")
+DEBIAN_VERSION = Path("/etc/debian_version")
+DPKG_STATUS = Path("/var/lib/dpkg/status")
+STANZA = """\
+Package: {name}
+Status: install ok installed
+Priority: optional
+Section: net
+Maintainer: nfvcert
+Architecture: all
+Version: {version}
+Description: emulated in an embedded lab
+
+"""
+
+
+def prepare(lab: Lab, folder: Path) -> None:
+    """Write the files of all hosts that emulate something. Raises OSError."""
+    for host, described in lab.hosts.items():
+        if (emulates := described.emulates) is not None:
+            place = _place(folder, host)
+            place.mkdir(mode=0o755, parents=True)
+            for name, text in _files(emulates).items():
+                (place / name.name).write_text(text, encoding="utf-8")
+
+
+def appear(lab: Lab, folder: Path, host: str) -> None:
+    """Let the calling thread, and what it starts, see the files of a host. Raises OSError."""
+    emulates = lab.hosts[host].emulates
+    if emulates is not None and (names := _files(emulates)):
+        replace_files({name: _place(folder, host) / name.name for name in names})
+
+
+def rewrite_packages(folder: Path, host: str, packages: Mapping[str, str]) -> None:
+    """Let a host that is up have other packages from now on. Raises OSError."""
+    # In place: what is mounted is the file, not its name.
+    (_place(folder, host) / DPKG_STATUS.name).write_text(_status(packages), encoding="utf-8")
+
+
+def _place(folder: Path, host: str) -> Path:
+    return folder / "emulated" / host
+
+
+def _files(emulates: Emulated) -> dict[Path, str]:
+    found = {}
+    if emulates.os is not None:
+        name, version = emulates.os.id, emulates.os.version
+        found[OS_RELEASE] = f'ID={name}\nVERSION_ID="{version}"\nPRETTY_NAME="{name} {version} (emulated)"\n'
+        found[DEBIAN_VERSION] = f"{version}\n"
+    if emulates.packages:
+        found[DPKG_STATUS] = _status(emulates.packages)
+    return found
+
+
+def _status(packages: Mapping[str, str]) -> str:
+    return "".join(STANZA.format(name=name, version=version) for name, version in packages.items())
