@@ -5,19 +5,50 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from nfvcert.composition import Candidate, CertifiedStream, Revocation
+from nfvcert.composition import Candidate, CertifiedStream, Composition, NotComposed, Revocation, compose
 from nfvcert.errors import FileError
 from nfvcert.files import load
+from nfvcert.lab import Lab
 from nfvcert.record import Record, canonical
 from nfvcert.release import BuiltOn, ReleaseUnit
+from nfvcert.testmodel_files import problem_in
 
-__all__ = ["read_parts", "read_revoked"]
+__all__ = ["read_composition", "read_parts", "read_revoked"]
 
 REVOKED = "revoked.yaml"
+
+
+def read_composition(
+    path: Path, unit: ReleaseUnit, lab: Lab, *, valid_days: int, releases: Sequence[Path]
+) -> Composition | None:
+    """What a unit that was read from ``path`` builds on, in a lab; None where it builds on nothing.
+
+    ``releases`` are the folders that list revoked records. Raises FileError where a part does not count.
+    """
+    if not unit.builds_on:
+        return None
+    composed = compose(
+        unit,
+        read_parts(path, unit),
+        profile=lab.profile,
+        now=datetime.now(UTC),
+        valid_days=valid_days,
+        revoked=read_revoked(releases),
+    )
+    if isinstance(composed, NotComposed):
+        raise problem_in(
+            path,
+            ("builds_on",),
+            found="; ".join(composed.because),
+            expected=f"parts whose acceptance counts for {unit.unit} in lab {lab.lab}",
+            hint="certify the part anew, or take it out of builds_on: what it changes is then tested whole",
+        )
+    return composed
 
 
 def read_parts(path: Path, unit: ReleaseUnit) -> tuple[Candidate, ...]:

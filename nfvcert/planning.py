@@ -14,8 +14,8 @@ from nfvcert.archive import Durations
 from nfvcert.catalogue import Catalogue, FactSource
 from nfvcert.catalogue_files import check_tests
 from nfvcert.collected import collected, stream_of
-from nfvcert.composition import Composition, NotComposed, compose
-from nfvcert.composition_files import read_parts, read_revoked
+from nfvcert.composition import Composition
+from nfvcert.composition_files import read_composition
 from nfvcert.errors import UsageError
 from nfvcert.inputs import Inputs, StreamInput
 from nfvcert.record import PlannedTest, StreamPlan
@@ -167,26 +167,11 @@ def _waivers(
 
 def _composition(inputs: Inputs, stream: StreamInput, model: TestModel) -> Composition | None:
     """What the stream's unit builds on; None where it does on nothing. Raises FileError where it may not."""
-    unit, path = stream.unit, stream.unit_file
-    if unit is None or path is None or not unit.builds_on:
+    if stream.unit is None or stream.unit_file is None:
         return None
-    composed = compose(
-        unit,
-        read_parts(path, unit),
-        profile=stream.lab.profile,
-        now=datetime.now(UTC),
-        valid_days=model.part_valid_days,
-        revoked=read_revoked(inputs.releases),
+    return read_composition(
+        stream.unit_file, stream.unit, stream.lab, valid_days=model.part_valid_days, releases=inputs.releases
     )
-    if isinstance(composed, NotComposed):
-        raise problem_in(
-            path,
-            ("builds_on",),
-            found="; ".join(composed.because),
-            expected=f"parts whose acceptance counts for {unit.unit} in lab {stream.lab.lab}",
-            hint="certify the part anew, or take it out of builds_on: what it changes is then tested whole",
-        )
-    return composed
 
 
 def _scope(inputs: Inputs, stream: StreamInput, model: TestModel, composition: Composition | None) -> Scope | None:

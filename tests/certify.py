@@ -57,14 +57,22 @@ def quick_model(where: Path, kpis: Iterable[str] | None = None, **parameters: ob
     ]
     model["parameters"] = model["parameters"] | dict(QUICK) | parameters
     # The depths of the shipped model are for people who have the time.
-    model["sizes"] = {
-        size: {key: value for key, value in rules.items() if key != "depth"} for size, rules in model["sizes"].items()
-    }
+    model["sizes"] = {size: _without_depth(rules, model["criteria"]) for size, rules in model["sizes"].items()}
     text = io.StringIO()
     YAML().dump(model, text)
     path = where / "quick.yaml"
     path.write_text(text.getvalue())
     return path
+
+
+def _without_depth(rules: Mapping[str, object], criteria: Iterable[Mapping[str, object]]) -> dict[str, object]:
+    """What always runs is a part of what is asked for."""
+    asked = [rule["kpi"] for rule in criteria]
+    return {
+        key: [kpi for kpi in value if kpi in asked] if isinstance(value, list) else value
+        for key, value in rules.items()
+        if key != "depth"
+    }
 
 
 def _asks_for_64(rule: Mapping[str, Mapping[str, object]]) -> bool:

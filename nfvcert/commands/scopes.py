@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +92,7 @@ def _preview(arguments: argparse.Namespace) -> Preview:
     from nfvcert.campaign_files import read_release
     from nfvcert.catalogue_files import check_lab, check_tests, check_unit, read_catalogue
     from nfvcert.collecting import collect_suites
+    from nfvcert.composition_files import read_composition
     from nfvcert.files import find_lab, read_lab
     from nfvcert.impact import preview
     from nfvcert.streams import CannotGive
@@ -116,7 +117,10 @@ def _preview(arguments: argparse.Namespace) -> Preview:
             found=repr(lab.profile),
             expected=f"a profile of test model {model.model}: {', '.join(model.profiles)}",
         )
-    certified = _certified(path, unit, lab, model, releases)
+    composition = (
+        read_composition(path, unit, lab, valid_days=model.part_valid_days, releases=releases) if lab else None
+    )
+    certified = {part.unit: part.components for part in composition.parts} if composition else {}
     waived = _waived(arguments.waivers, unit, lab)
     try:
         return preview(unit, catalogue, model, kpis, tests, lab=lab, certified=certified, waived=waived)
@@ -134,39 +138,6 @@ def _waived(folder: Path, unit: ReleaseUnit, lab: Lab | None) -> Mapping[str, He
     written = [(each.waiver, each.path.name) for each in read_waivers(folder)]
     today = datetime.now(UTC).date()
     return untested_waivers(held(written, unit=unit.unit, lab=lab.lab if lab else "", day=today))
-
-
-def _certified(
-    path: Path, unit: ReleaseUnit, lab: Lab | None, model: TestModel, releases: Iterable[Path]
-) -> Mapping[str, Collection[str]]:
-    """Unit that this one builds on → its components; only for a lab, since it counts in labs of one profile only.
-
-    Raises FileError where a part does not count.
-    """
-    if lab is None or not unit.builds_on:
-        return {}
-    from datetime import UTC, datetime
-
-    from nfvcert.composition import NotComposed, compose
-    from nfvcert.composition_files import read_parts, read_revoked
-    from nfvcert.testmodel_files import problem_in
-
-    composed = compose(
-        unit,
-        read_parts(path, unit),
-        profile=lab.profile,
-        now=datetime.now(UTC),
-        valid_days=model.part_valid_days,
-        revoked=read_revoked(list(releases)),
-    )
-    if isinstance(composed, NotComposed):
-        raise problem_in(
-            path,
-            ("builds_on",),
-            found="; ".join(composed.because),
-            expected=f"parts whose acceptance counts for {unit.unit} in lab {lab.lab}",
-        )
-    return {part.unit: part.components for part in composed.parts}
 
 
 def _model(arguments: argparse.Namespace, tests: Iterable[CollectedTest]) -> tuple[TestModel, Mapping[str, Kpi]]:

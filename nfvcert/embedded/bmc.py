@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import socket
 import subprocess
@@ -39,6 +40,7 @@ USER = "nfvcert"
 ROLE = "bmc"
 """In the state of a lab, the process that serves Redfish."""
 START_TIMEOUT_S = 20.0
+CONNECT_TIMEOUT_S = 5.0
 
 
 def host_of(lab: Lab) -> str:
@@ -87,21 +89,33 @@ def connect(lab: EmbeddedLab) -> socket.socket:
     host = host_of(lab.lab)
     deadline = time.monotonic() + START_TIMEOUT_S
     state = read_state(lab.run_dir)
+    server = state.daemons.get(ROLE) if state else None
     while True:
+        was_ready = (lab.run_dir / "bmc" / "ready").exists()  # looked at first: it may become so meanwhile
         try:
-            connection = in_namespace(lab.namespace(host), lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            connection.settimeout(START_TIMEOUT_S)
-            connection.connect((management_address(lab.lab, host), PORT))
+            return _connected(lab.namespace(host), management_address(lab.lab, host))
         except OSError as error:
-            server = state.daemons.get(ROLE) if state else None
-            on_its_way = server and server.alive and not (lab.run_dir / "bmc" / "ready").exists()
-            if not on_its_way or time.monotonic() > deadline:
-                raise Unreachable(
-                    f"the BMCs of lab {lab.lab.lab} do not answer ({error.strerror})", what=ROLE
-                ) from error
+            if was_ready or server is None or not server.alive or time.monotonic() > deadline:
+                reason = error.strerror or "in time" if server and server.alive else _last_words(lab.run_dir)
+                raise Unreachable(f"the BMCs of lab {lab.lab.lab} do not answer ({reason})", what=ROLE) from error
             time.sleep(0.02)
-        else:
-            return connection
+
+
+def _connected(namespace: str, address: str) -> socket.socket:
+    connection = in_namespace(namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+    try:
+        connection.settimeout(CONNECT_TIMEOUT_S)
+        connection.connect((address, PORT))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _last_words(folder: Path) -> str:
+    log = folder / "bmc" / "log"
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "their process has ended")
 
 
 @dataclass(frozen=True)
@@ -137,16 +151,22 @@ def start(lab: Lab, folder: Path) -> Starting | None:
         return None
     for name in ("pid", "ready"):  # of an earlier one
         (folder / "bmc" / name).unlink(missing_ok=True)
-    command = [sys.executable, bmc_server.__file__, str(folder / "bmc"), management_address(lab, host), str(PORT)]
+    # -P: its own folder, full of modules with plain names, is no place to look for libraries.
+    command = [sys.executable, "-P", bmc_server.__file__, str(folder / "bmc"), management_address(lab, host), str(PORT)]
+
+    # Wherever this process, and its interpreter, find their libraries.
+    libraries = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    libraries |= {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
 
     def launch() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environment(),
-            cwd="/",
-        )
+        with (folder / "bmc" / "log").open("wb") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env=environment() | libraries,
+                cwd="/",
+            )
 
     return Starting(folder, in_namespace(str(namespace_file(folder, host)), launch))
