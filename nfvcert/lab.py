@@ -7,10 +7,11 @@ Nothing here reads a file or touches a network. `files.read_lab` makes a Lab of 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from nfvcert.parts import (
     Address,
@@ -122,12 +123,37 @@ class Nic(Part):
     """What it can do, like dpdk or sriov."""
 
 
+def _version(value: str) -> str:
+    # A host's shell reads it from a file of variables: no quote may end it there.
+    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+~_-]*", value):
+        raise ValueError("a version has letters, digits and . + ~ _ - only, like 12.8")
+    return value
+
+
+def _package(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]+", value):
+        raise ValueError("a package is named as in Debian, like openvswitch-switch")
+    return value
+
+
+def _package_version(value: str) -> str:
+    if not re.fullmatch(r"(\d+:)?\d[0-9A-Za-z.+~-]*", value):
+        raise ValueError("a package's version looks like 3:31.0.0-2 (deb-version(7))")
+    return value
+
+
+def _firmware_versions(value: str) -> str:
+    for version in value.split(", "):
+        _version(version)
+    return value
+
+
 class EmulatedOs(Part):
     """What an embedded host says its operating system is, in /etc/os-release (os-release(5))."""
 
     id: Name
     """ID, such as debian; of an appliance, what its vendor calls it."""
-    version: Text
+    version: Annotated[str, AfterValidator(_version)]
     """VERSION_ID; of Debian the point release, as in /etc/debian_version."""
 
 
@@ -138,11 +164,11 @@ class Emulated(Part):
     """
 
     os: EmulatedOs | None = None
-    packages: dict[Text, Text] = {}
+    packages: dict[Annotated[str, AfterValidator(_package)], Annotated[str, AfterValidator(_package_version)]] = {}
     """Package → version, as dpkg-query prints it; the host has no other packages then."""
-    firmware: dict[Name, Text] = {}
-    """`bios`, `bmc`, `nic`, `disk-controller`, or any other name of the firmware inventory → version. The host has
-    a management controller then."""
+    firmware: dict[Name, Annotated[str, AfterValidator(_firmware_versions)]] = {}
+    """`bios`, `bmc`, `nic`, `disk-controller`, or any other name of the firmware inventory → version, or versions of
+    several such parts: "8.30, 8.20". The host has a management controller then."""
 
 
 class Host(Part):

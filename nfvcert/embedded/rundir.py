@@ -6,6 +6,8 @@
         state.json         what is up, and who needs it; replaced atomically
         ns/                network namespaces, each pinned by a file (`nsenter --net=FILE` enters one)
         ssh/               the client's key, known_hosts; a folder a host with its key, configuration and log
+        emulated/          what hosts tell of themselves: /etc/os-release and the like, a folder a host
+        bmc/               the Redfish service: its password, what it tells, its log
         faults/            which faults are seeded, and by whom
 """
 

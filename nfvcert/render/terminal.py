@@ -20,6 +20,8 @@ __all__ = ["summary"]
 
 FINDINGS_MAX = 8
 KPIS_MAX = 24
+ROWS_MAX = 16
+"""Lines of the table of what the release brings and what the lab has."""
 STREAMS_MAX = 40
 EXPLAINED_MAX = 10
 """Of many streams, so many have their findings told."""
@@ -123,7 +125,10 @@ def _stream(stream: StreamRecord) -> RenderableType:
         (stream.plan.stream, "bold"),
         (words.plain(f"  {stream.plan.model}, {stream.plan.lab.owner.organisation}"), "dim"),
     )
-    parts = [_kpis(stream), Text()]
+    parts = [_kpis(stream)] if any(result.measurement for result in judgement.criteria) else []
+    if any(not row.present for row in stream.presence):
+        parts += [_presence(stream)]
+    parts += [Text()]
     if judgement.findings:
         parts += [_findings(stream), Text()]
     if told := words.scope_line(stream.plan):
@@ -204,6 +209,21 @@ def _kpis(stream: StreamRecord) -> RenderableType:
         return table
     more = Text(f"and {len(hidden)} more: {words.tally(hidden, words.CRITERION_TALLY)}", style="dim")
     return Group(table, more)
+
+
+def _presence(stream: StreamRecord) -> RenderableType:
+    """Declared and found, what is not there first."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=False, show_edge=False)
+    for column in ("Component", "Host", "Declared", "Found", "Told by", ""):
+        table.add_column(column, overflow="fold")
+    for row in stream.presence[:ROWS_MAX]:
+        sign, style = ("PASS", "green") if row.present else ("INCONCLUSIVE", "yellow")
+        told = [f"{row.component} {row.product}", row.host or "none", row.declared, row.found or "nothing", row.source]
+        word = Text(f"{words.ICON[sign]} {'there' if row.present else 'not there'}", style=style)
+        table.add_row(*(Text(words.plain(each)) for each in told), word)
+    if (rest := len(stream.presence) - ROWS_MAX) <= 0:
+        return table
+    return Group(table, Text(f"and {rest} more, in the report", style="dim"))
 
 
 def _standing(result: CriterionResult) -> str:

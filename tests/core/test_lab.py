@@ -197,6 +197,20 @@ CONTRADICTIONS: list[tuple[str, Any, dict[str, Any], str, str]] = [
         "trunk-1 is the name of a link too",
     ),
     (
+        "a real host that emulates",  # a made-up version would pass for a real one
+        EXISTING,
+        {"hosts.tor-1.emulates": {"firmware": {"nic": "8.30"}}},
+        "hosts.tor-1.emulates",
+        "only hosts of an embedded lab emulate anything: a real one is asked what it has",
+    ),
+    (
+        "a real host that emulates nothing",
+        EXISTING,
+        {"hosts.tor-2.emulates": {}},
+        "hosts.tor-2.emulates",
+        "only hosts of an embedded lab emulate anything: a real one is asked what it has",
+    ),
+    (
         "traffic without a device",
         SWITCHED,
         {"network": ...},
@@ -411,6 +425,47 @@ def test_scalars_that_cannot_be(key: str, value: object, sentence: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Lab.model_validate(changed(SWITCHED, {key: value}))
     assert sentence in str(caught.value)
+
+
+EMULATED: Any = {
+    "os": {"id": "debian", "version": "12.8"},
+    "packages": {"openvswitch-switch": "3.3.2-1~bpo12+1", "nova-api": "3:31.0.0-2"},
+    "firmware": {"bios": "2.19.1", "nic": "8.30, 8.20"},
+}
+
+
+def emulating(**changes: Any) -> Lab:
+    data = copy.deepcopy(SWITCHED)
+    data["hosts"]["compute-1"]["emulates"] = EMULATED | changes
+    return Lab.model_validate(data)
+
+
+def test_a_host_emulates_what_it_is_told_to() -> None:
+    emulates = emulating().hosts["compute-1"].emulates
+    assert emulates is not None
+    assert emulates.model_dump() == EMULATED
+    assert emulating(os=None, packages={}).hosts["compute-1"].emulates is not None, "each part is optional"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"os": {"id": "debian", "version": 12.8}}, "valid string"),
+        ({"os": {"id": "debian", "version": '12"; reboot; "'}}, "a version has letters"),
+        ({"os": {"id": "debian", "version": "$(reboot)"}}, "a version has letters"),
+        ({"os": {"id": "debian"}}, "Field required"),
+        ({"packages": {"nova-api": "31\nPackage: other"}}, "a package's version looks like"),
+        ({"packages": {"nova-api": ""}}, "a package's version looks like"),
+        ({"packages": {"Nova API": "31"}}, "a package is named as in Debian"),
+        ({"firmware": {"nic": 8.30}}, "valid string"),
+        ({"firmware": {"nic": ""}}, "a version has letters"),
+        ({"firmware": {"nic": "8.30,"}}, "a version has letters"),
+        ({"drivers": {"ixgbe": "5.1"}}, "Extra inputs"),
+    ],
+)
+def test_what_cannot_be_emulated(changes: Any, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        emulating(**changes)
 
 
 def test_a_lab_does_not_change() -> None:

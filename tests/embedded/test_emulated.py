@@ -14,10 +14,11 @@ from nfvcert.access import EmbeddedAccess, has_bmc
 from nfvcert.embedded import EmbeddedLab, bmc
 from nfvcert.embedded.faults import seeded
 from nfvcert.embedded.namespaces import identity
-from nfvcert.embedded.rundir import read_state
+from nfvcert.embedded.rundir import Process, read_state
 from nfvcert.errors import LabError, Unreachable
 from nfvcert.protocols import Bmc
-from tests.embedded.machine import inventory, leaves_nothing, mounts_below, run, until
+from tests.embedded.machine import another_process, inventory, leaves_nothing, mounts_below, run, until
+from tests.embedded.test_ordinary_user import nfvcert, world  # noqa: F401 - a fixture
 
 OS = '. /etc/os-release; echo "$ID $VERSION_ID"; cat /etc/debian_version'
 SHIPPED = {"bios": "2.19.1", "bmc": "7.10.30", "nic": "8.30", "disk-controller": "51.16"}
@@ -165,6 +166,36 @@ def test_faults_that_cannot_be(opco_ru: EmbeddedLab) -> None:
             raise AssertionError("it was seeded")
     with pytest.raises(LabError, match="lacks a BMC of leaf-1"), seeded(opco_ru, "no-bmc", host="leaf-1"):
         raise AssertionError("it was seeded")
+
+
+def test_a_fault_that_nobody_cleared_makes_the_lab_anew(run_dir: Path) -> None:
+    with leaves_nothing(run_dir):
+        lab = embedded.up(inventory("opco-ru"))
+
+        def break_it_and_die() -> None:
+            with seeded(lab, "no-bmc"):
+                os._exit(0)
+
+        with another_process(break_it_and_die) as pid:
+            until(lambda: Process.of(pid) is None)
+        again = embedded.up(inventory("opco-ru"))
+        assert again.created
+        assert bmc.told_firmware(again.run_dir)["compute-1"] == SHIPPED
+        again.down()
+
+
+# an ordinary user
+
+
+def test_an_ordinary_user_s_hosts_tell_the_same(world: Path) -> None:  # noqa: F811 - it is a fixture
+    try:
+        said = nfvcert(world, "lab", "facts", "opco-ru")
+    finally:
+        nfvcert(world, "lab", "down", "opco-ru")
+    told = [" ".join(line.split()) for line in said.splitlines()]
+    assert "system debian 12.8 (emulated)" in told
+    assert "package nova-api 3:31.0.0-2~bpo12+1" in told
+    assert "redfish nic 8.30" in told
 
 
 # its end
