@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,9 +25,10 @@ done | sed 's/ *$//' | sort -u
 FACTS = {
     "kernel": "uname -r",
     "architecture": "uname -m",
-    "system": ". /etc/os-release && echo $PRETTY_NAME",
+    # In a subshell: a shell that misses the file which it is to read ends, and an appliance may have none.
+    "system": '( . /etc/os-release && echo "$PRETTY_NAME" )',
     # VERSION_ID of Debian lacks the point release.
-    "os": '. /etc/os-release && if [ "$ID" = debian ]; then cat /etc/debian_version; else echo "$VERSION_ID"; fi',
+    "os": '( . /etc/os-release && if [ "$ID" = debian ]; then cat /etc/debian_version; else echo "$VERSION_ID"; fi )',
     "openssh": "dpkg-query -W -f '${Version}' openssh-server 2>/dev/null || ssh -V 2>&1",
     "openvswitch": "ovs-vswitchd --version 2>/dev/null | head -n 1",
     "nftables": "nft --version 2>/dev/null",
@@ -92,16 +94,18 @@ def _by_ssh(access: LabAccess, host: str, sources: Iterable[FactSource]) -> dict
         if source.package is not None:
             commands[source.fact] = _PACKAGE.format(shlex.quote(source.package))
         elif source.command is not None and source.pattern is not None:
-            commands[source.fact] = f"( {source.command} ) 2>&1"
+            commands[source.fact] = f"( {source.command}\n) 2>&1"  # on a line of its own: a comment may end it
             patterns[source.fact] = source.pattern
     # Numbers, since a fact's name may hold anything.
-    script = "\n".join(f"echo; echo {MARK}{number}\n{command}" for number, command in enumerate(commands.values()))
+    # Unforeseeable, since what is printed may hold anything too.
+    mark = f"{MARK}{secrets.token_hex(8)}="
+    script = "\n".join(f"echo; echo {mark}{number}\n{command}" for number, command in enumerate(commands.values()))
     printed = access.shell(host).run(f"sh -c {shlex.quote(script)}", check=False).stdout
-    if MARK not in printed:
+    if mark not in printed:
         raise CommandFailed(f"{host} runs no shell commands: it printed {printed[:200]!r}", what=host)
     names = list(commands)
     found = {}
-    for section in printed.split(MARK)[1:]:
+    for section in printed.split(mark)[1:]:
         number, _, value = section.partition("\n")
         name = names[int(number)]
         lines = _matches(patterns[name], value) if name in patterns else value.splitlines()

@@ -52,23 +52,28 @@ class _Gathering:
         self.attempts: list[TestResult] = []
         self.begun: dict[str, TestStarted] = {}
         self.trouble: list[Finding] = []
+        self.looked_last = True
+        """Whether the lab was asked for its facts after all that was seen in it."""
 
     def take(self, event: Event) -> None:
         match event:
             case LabFingerprinted():
                 self._compare(event.fingerprint)
                 self.fingerprint = event.fingerprint
+                self.looked_last = True
             case PresenceChecked():
                 self._take_presence(event.rows)
             case GeneratorCalibrated():
                 self.calibration = event.calibration
             case Measured():
                 self.measurements.append(event.measurement)
+                self.looked_last = False
             case SeriesDrawn():
                 self.series.append(event.series)
             case TestStarted():
                 self._again(event.test)
                 self.begun[event.test] = event
+                self.looked_last = False
             case TestFinished():
                 self.begun.pop(event.result.test, None)  # the end of what began
                 self._again(event.result.test)
@@ -93,6 +98,12 @@ class _Gathering:
             if key not in known or known[key].present:
                 known[key] = row
         self.presence = known
+
+    def _not_compared(self) -> Iterable[Finding]:
+        """A run that is killed between its last test and its last look may have nothing left to test later."""
+        if self.fingerprint and not self.looked_last:
+            lab = self.plan.lab.lab
+            yield self._of_lab(f"nobody asked lab {lab} after the last test whether it had changed meanwhile")
 
     def _absence(self) -> Iterable[Finding]:
         """What of the release was not found in the lab."""
@@ -133,6 +144,7 @@ class _Gathering:
         plan = self.plan
         self.tests |= {test: broken for test in list(self.begun) if (broken := self._broken_off(test))}
         results = tuple(self.tests.values()) + tuple(self._holes())
+        against = [*self._absence(), *self.trouble, *self._failed_before(), *self._risks(), *trouble]
         return StreamRecord(
             plan=plan,
             fingerprint=self.fingerprint,
@@ -150,7 +162,7 @@ class _Gathering:
                 results,
                 model=plan.model,
                 lab=plan.lab.lab,
-                trouble=[*self._absence(), *self.trouble, *self._failed_before(), *self._risks(), *trouble],
+                trouble=against or list(self._not_compared()),
                 waivers=plan.waivers,
                 conditions=tuple(self._conditions()),
             ),

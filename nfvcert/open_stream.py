@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from nfvcert.access import open_lab
+from nfvcert.access import open_lab, take_down
 from nfvcert.archive import Evidence
 from nfvcert.errors import LabError
 from nfvcert.facts import fingerprint, sources_by_host
@@ -32,11 +32,15 @@ def facts_of(access: LabAccess, plan: StreamPlan) -> dict[str, dict[str, str]]:
 def look_again(plans: Iterable[StreamPlan], append: Callable[[Event], None], *, owner: int) -> None:
     """Take the fingerprint of a lab once more, for each of its streams: one that changed meanwhile is found so.
 
-    Raises LabError for a lab that cannot be asked.
+    Raises LabError for a lab that cannot be asked, or that is not there any more.
     """
     plans = list(plans)
-    access = open_lab(plans[0].lab, on_completed=lambda _: None, owner=owner, in_use=True)
+    lab = plans[0].lab
+    access = open_lab(lab, on_completed=lambda _: None, owner=owner, in_use=True)
     try:
+        if access.created:  # an embedded lab is mended by making it anew: whatever it tells now, it was not tested
+            take_down(lab)
+            raise LabError(f"lab {lab.lab} was gone or broken after its last test", what=lab.lab)
         for plan in plans:
             append(LabFingerprinted(stream=plan.stream, fingerprint=facts_of(access, plan)))
     finally:

@@ -185,13 +185,24 @@ def test_a_lab_that_is_another_one_when_it_is_opened_again_is_in_doubt() -> None
     def opened(kernel: str) -> LabFingerprinted:
         return LabFingerprinted(stream="opco-ru", fingerprint={"leaf-1": {"kernel": kernel}})
 
-    begun, planned, *rest = accepted_run()
-    assert decision([begun, planned, opened("6.1"), opened("6.1"), *rest]) is Decision.ACCEPTED
-    events = [begun, planned, opened("6.1"), opened("6.2"), *rest]
+    begun, planned, *rest, end = accepted_run()
+    assert decision([begun, planned, opened("6.1"), *rest, opened("6.1"), end]) is Decision.ACCEPTED
+    events = [begun, planned, opened("6.1"), *rest, opened("6.2"), end]
     assert decision(events) is Decision.INCONCLUSIVE
     (finding,) = from_events(events).streams[0].judgement.findings
     assert finding.sentence == "leaf-1: kernel was 6.1 and is 6.2: the lab changed during the run"
     assert finding.blame == "lab"
+
+
+def test_a_lab_that_was_not_asked_again_after_the_last_test_is_in_doubt() -> None:
+    """All tests had passed when the run was killed, and it went on with nothing left to test."""
+    told = LabFingerprinted(stream="opco-ru", fingerprint={"leaf-1": {"kernel": "6.1"}})
+    begun, planned, *rest, _ = accepted_run()
+    events = [begun, planned, told, *rest, resumed(), RunFinished(at="later")]
+    assert decision(events) is Decision.INCONCLUSIVE
+    (finding,) = from_events(events).streams[0].judgement.findings
+    assert finding.sentence == "nobody asked lab opco-ru after the last test whether it had changed meanwhile"
+    assert decision([*events[:-1], told, events[-1]]) is Decision.ACCEPTED
 
 
 def test_what_an_earlier_attempt_measured_still_counts() -> None:

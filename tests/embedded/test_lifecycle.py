@@ -183,7 +183,9 @@ def test_sweep_spares_what_is_needed() -> None:
     with another_process(lambda: embedded.up(inventory("opco-kz"), owner=os.getpid())) as pid:
         os.waitpid(pid, 0)
     (removed,) = embedded.sweep()
-    assert removed == f"lab opco-kz, whose process {pid} is gone: 6 namespaces, 4 processes"
+    assert (
+        removed == f"lab opco-kz, whose process {pid} is gone: 6 namespaces, 5 processes"
+    )  # the hosts' sshds, their BMCs
     assert embedded.find("opco-ru") is not None
     assert embedded.find("vendor-a") is not None
     assert embedded.sweep() == []

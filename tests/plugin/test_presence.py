@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from nfvcert import embedded
 from nfvcert.embedded.faults import seeded
+from nfvcert.embedded.rundir import read_state
 from tests.plugin.conftest import Project, Run, soon
 
 MODES = pytest.mark.parametrize("mode", [[], ["-n2"]], ids=["one by one", "in workers"])
@@ -211,3 +214,51 @@ def test_a_lab_that_changes_during_a_run_is_caught(
     told = [finding.sentence for finding in run.stream.judgement.findings]
     assert any(SAYS[what] in sentence for sentence in told), told
     assert all(finding.blame == "lab" for finding in run.stream.judgement.findings if finding.blame)
+
+
+@MODES
+def test_a_run_that_was_killed_before_its_last_look_is_not_accepted_without_it(
+    servers: Project, monkeypatch: pytest.MonkeyPatch, mode: list[str]
+) -> None:
+    """All tests have passed, the lab has changed, and the run that goes on later has nothing left to test."""
+    servers.write("suites/test_it.py", HALFWAY)
+    process = servers.certify("--lab=opco-ru", release(servers, "nic", "8.30"), *mode)
+    soon((servers.folder / "halfway").exists)
+    changed = fault(servers, monkeypatch, "wrong-firmware", host="compute-2", component="nic", version="8.20")
+    with changed, fault(servers, monkeypatch, "unreachable", host="compute-1"):  # so that the last look takes long
+        (servers.folder / "go").touch()
+        soon(lambda: servers.count("test-finished") == 3)
+        process.kill()
+        process.communicate(timeout=20)
+        soon(lambda: not servers.processes())
+    run = servers.ended(servers.start("--resume=latest"))
+    servers.command("lab", "sweep")
+    assert "0 are run now" in run.output
+    assert run.status == 10, run.output
+    assert run.stream.judgement.decision == "INCONCLUSIVE"
+    assert "nobody asked lab opco-ru after the last test whether it had changed meanwhile" in run.output
+
+
+@pytest.mark.parametrize("whose", ["the run's", "who brought it up"])
+def test_a_lab_that_broke_during_a_run_is_not_mended_to_be_asked(servers: Project, whose: str) -> None:
+    if whose != "the run's":
+        assert "is up" in servers.command("lab", "up", "opco-ru")
+    servers.write("suites/test_it.py", HALFWAY)
+    process = servers.certify("--lab=opco-ru")
+    soon((servers.folder / "halfway").exists)
+    state = read_state(servers.folder / "run/opco-ru")
+    assert state is not None
+    os.kill(state.daemons["sshd compute-2"].pid, signal.SIGKILL)
+    (servers.folder / "go").touch()
+    run = servers.ended(process)
+    assert run.status == 10, run.output
+    assert run.stream.judgement.decision == "INCONCLUSIVE"
+    assert "it cannot be asked any more: " in run.output
+
+
+def test_a_lab_that_vanished_during_a_run_is_not_made_anew_to_be_asked(servers: Project) -> None:
+    vanishing = "def test_c(kpi):\n    ok(kpi)\n    from nfvcert import embedded\n    embedded.down('opco-ru')"
+    servers.write("suites/test_it.py", SUITE.replace("def test_c(kpi): ok(kpi)", vanishing))
+    run = servers.run()
+    assert run.status == 10, run.output
+    assert "lab opco-ru was gone or broken after its last test" in run.output

@@ -359,25 +359,26 @@ def _asked(plan: StreamPlan, scenario: Scenario) -> list[Event]:
 
 
 def stream_events(scenario: Scenario, plan: StreamPlan | None = None) -> list[Event]:
-    """The events of a stream from its plan to its last test."""
+    """The events of a stream from its plan to the last look at its lab."""
     plan = plan or plan_of(scenario.lab)
     scenario = replace(scenario, lab=plan.stream)
     run = _Run(scenario, plan)
     lab = scenario.lab
+    told = LabFingerprinted(
+        stream=lab,
+        fingerprint={
+            host: {
+                "os": "Debian GNU/Linux 12 (bookworm)",
+                "kernel": "6.1.0-28-amd64",
+                "openssh": "9.2p1 Debian-2+deb12u3" if "leaf" not in host else "9.2p1 Debian-2+deb12u2",
+                "cpus": "2",
+            }
+            for host in plan.lab.hosts
+        },
+    )
     run.events += [
         StreamPlanned(plan=plan),
-        LabFingerprinted(
-            stream=lab,
-            fingerprint={
-                host: {
-                    "os": "Debian GNU/Linux 12 (bookworm)",
-                    "kernel": "6.1.0-28-amd64",
-                    "openssh": "9.2p1 Debian-2+deb12u3" if "leaf" not in host else "9.2p1 Debian-2+deb12u2",
-                    "cpus": "2",
-                }
-                for host in plan.lab.hosts
-            },
-        ),
+        told,
         *_asked(plan, scenario),
         GeneratorCalibrated(
             stream=lab,
@@ -416,7 +417,7 @@ def stream_events(scenario: Scenario, plan: StreamPlan | None = None) -> list[Ev
             run.result(node, title, verdict, sentence, 5.0 if first else 0.0, "lab")
             continue
         step(run, node, title, seconds)
-    return run.events
+    return [*run.events, told]
 
 
 def _reachability(run: _Run, node: str, title: str, seconds: float) -> None:
