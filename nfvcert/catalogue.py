@@ -45,8 +45,9 @@ class FactSource(Part):
     """A command of an appliance, of whose output ``pattern`` takes the version."""
     pattern: Text | None = None
     """A regular expression with one group."""
-    redfish: Name | None = None
-    """A firmware that the BMC tells, such as `bios`, `bmc`, `nic`, `disk-controller`."""
+    redfish: Text | None = None
+    """A firmware that the BMC tells: `bios`, `bmc`, `nic`, `disk-controller`, `cpld`, each of all such parts of a host;
+    of one part alone `inventory ID`, as the Redfish FirmwareInventory calls it."""
 
     @model_validator(mode="after")
     def _one_way(self) -> FactSource:

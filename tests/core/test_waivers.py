@@ -271,7 +271,7 @@ def test_a_waiver_turns_nothing_but_a_fail_of_its_own_criterion(
         deciding = {each.subject for each in criteria if each.decides}
         assert missed & deciding <= live
         assert len(with_them.conditions) == len(missed & deciding) > 0
-        assert set(outcomes) == {Verdict.PASS}
+        assert set(outcomes) <= {Verdict.PASS}
     left = {each.sentence for each in with_them.findings if each.verdict is Verdict.FAIL}
     for finding in without.findings:
         if finding.verdict is not Verdict.FAIL:
