@@ -31,6 +31,8 @@ from nfvcert.presence import SEPARATOR
 
 __all__ = ["RedfishBmc", "secret"]
 
+NOT_TOLD = "not told"
+"""Among the versions of several adapters, for one that has none to tell."""
 TIMEOUT_S = 20.0
 """For each answer: management controllers are slow."""
 CONNECT_TIMEOUT_S = 5.0
@@ -130,10 +132,10 @@ class RedfishBmc:
             "bios": [system.bios_version],
             "bmc": (manager.firmware_version for manager in system.managers),
             "nic": (
-                controller.firmware_package_version
+                getattr(controller, "firmware_package_version", None)
                 for each in chassis
                 for adapter in _members(partial(getattr, each, "network_adapters"))
-                for controller in adapter.controllers or ()
+                for controller in adapter.controllers or (None,)
             ),
             "disk-controller": (
                 controller.get("FirmwareVersion")
@@ -185,8 +187,9 @@ class RedfishBmc:
 
 
 def _joined(versions: Iterable[Any]) -> str:
-    """Every distinct version: an adapter that was forgotten must not hide behind one that was not."""
-    return SEPARATOR.join(dict.fromkeys(str(version).strip() for version in versions if version))
+    """Every distinct version: an adapter that was forgotten, or tells nothing, must not hide behind another one."""
+    told = [str(version).strip() if version else NOT_TOLD for version in versions]
+    return SEPARATOR.join(dict.fromkeys(told)) if set(told) - {NOT_TOLD} else ""
 
 
 def _inventory(root: Any) -> Iterator[Any]:

@@ -159,6 +159,14 @@ def test_a_port_of_an_adapter_that_was_forgotten_does_not_hide() -> None:
     assert told(resources)["nic"] == "8.30, 8.20"
 
 
+def test_an_adapter_that_tells_no_version_does_not_hide_behind_one_that_does() -> None:
+    silent = adapter("B") | {"Controllers": []}
+    assert told(server_blade() | {"/Chassis/1/NetworkAdapters/B": silent})["nic"] == "8.30, not told"
+    alone = adapter("A") | {"Controllers": []}
+    nothing = {"/Chassis/1/NetworkAdapters/A": alone, "/Chassis/1/NetworkAdapters/B": silent}
+    assert "nic" not in told(server_blade() | nothing)
+
+
 def test_the_adapters_of_every_chassis() -> None:
     resources = server_blade()
     resources["/Systems/1"]["Links"]["Chassis"].append(link("/Chassis/2"))
