@@ -71,7 +71,10 @@ class OverlaySize(Part):
 
 
 class Overlay(Part):
-    """An operating company's test model: the group's, with what it adds and tightens."""
+    """An operating company's test model: the group's, with what it adds and tightens.
+
+    It brings no classes of devices: their bounds would be its own, and the group's would bind no lab that names one.
+    """
 
     model: Name
     """Its own name."""
@@ -81,8 +84,6 @@ class Overlay(Part):
     """The version of the group's model that it was written for."""
     version: ModelVersion
     title: Text | None = None
-    profiles: dict[Name, str] = {}
-    """Further classes of devices."""
     parameters: ParameterValues | None = None
     depths: dict[Depth, DepthParameters] = {}
     sizes: dict[Size, OverlaySize] = {}
@@ -124,9 +125,8 @@ def merged(base: TestModel, overlay: Overlay, kpis: Mapping[str, Kpi]) -> Layere
         try:
             criteria(model, kpis, profile, None)
         except BoundProblem as error:
-            at = ("profiles", profile) if profile in overlay.profiles else ("criteria",)
             kpi = model.criteria[int(error.key[1])].kpi
-            raise Contradiction(at, f"{kpi} has {error.found}; expected {error.expected}") from error
+            raise Contradiction(("criteria",), f"{kpi} has {error.found}; expected {error.expected}") from error
     return model
 
 
@@ -141,10 +141,6 @@ def _of_names(base: TestModel, overlay: Overlay) -> Iterable[Contradiction]:
     if overlay.base_version != base.version:
         problem = f"it was written for version {overlay.base_version} of {base.model}, which is at {base.version} now"
         yield Contradiction(("base_version",), problem)
-    for profile in overlay.profiles:
-        if profile in base.profiles:
-            problem = f"{base.model} has this profile already: what a class of device is, is not said anew"
-            yield Contradiction(("profiles", profile), problem)
 
 
 class _Rules:
@@ -152,7 +148,7 @@ class _Rules:
 
     def __init__(self, base: TestModel, overlay: Overlay, kpis: Mapping[str, Kpi]) -> None:
         self._base = base
-        self._profiles = (*base.profiles, *overlay.profiles)
+        self._profiles = tuple(base.profiles)
         self._kpis = kpis
         self.rules = [
             rule.model_copy(update={"where": where}) for rule in base.criteria for where in each_where(rule.where)
@@ -248,8 +244,6 @@ class _Rules:
                 continue
             base = self._by_profile(before)
             for profile, text in (bound if isinstance(bound, dict) else dict.fromkeys(base, bound)).items():
-                if profile not in base:
-                    continue
                 now, was = convert(text, unit), convert(base[profile], unit)
                 if (now < was) if side == "at_least" else (now > was):
                     key = (*at, side, profile) if isinstance(bound, dict) else (*at, side)
@@ -284,7 +278,7 @@ def _assembled(base: TestModel, overlay: Overlay, parameters: Parameters, rules:
         version=overlay.version,
         domain=base.domain,
         title=overlay.title or f"{base.title} ({overlay.model})",
-        profiles={**base.profiles, **overlay.profiles},
+        profiles=base.profiles,
         parameters=parameters,
         depths=depths,
         sizes=sizes,
