@@ -1,0 +1,75 @@
+"""The example releases, certified for real in opco-ru: looked for, scoped, decided, and told of in the report."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from nfvcert import embedded
+from nfvcert.files import read_lab
+from tests.certify import ROOT, certify, quick_model
+from tests.faults.catalogue import LEAKED, MTU, OUTAGE, REACHABLE
+
+KPIS = (REACHABLE, MTU, LEAKED, OUTAGE)
+
+
+@dataclass(frozen=True)
+class Example:
+    """What is expected of a release."""
+
+    unit: str
+    size: str
+    decision: str
+    left_out: set[str]
+    """Tests of what is asked for that it need not run."""
+    changed: int
+    says: str
+    """In the report."""
+
+
+EXAMPLES = (
+    # A small release of the adapters runs no test of what a switch does when a link is lost.
+    Example("nic-firmware", "small", "ACCEPTED", {"test_failover"}, 1, "guest-os"),
+    Example("network-pack", "medium", "ACCEPTED", set(), 2, "sdn-openflow"),
+    # No suite tests the VIM yet: nothing is known of what changes there.
+    Example("nfvi-vim", "large", "INCONCLUSIVE", set(), 16, "nova changes, and no planned test covers it"),
+)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[embedded.EmbeddedLab]:
+    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NFVCERT_RUN_DIR", run_dir)
+        up = embedded.up(read_lab(ROOT / "lab_inventory/opco-ru.yaml"))
+        yield up
+        up.down()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.unit)
+def test_an_example_release(example: Example, lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
+    assert lab.run_dir.exists()
+    model = quick_model(tmp_path, KPIS, failover_repeats=1)
+    run = certify("opco-ru", model, tmp_path / "reports", f"--release=releases/examples/{example.unit}.yaml")
+    stream, scope = run.stream, run.stream.plan.scope
+    assert stream.judgement.decision == example.decision, run.output
+    assert run.status == (0 if example.decision == "ACCEPTED" else 10)
+    assert {test.verdict for test in stream.tests} == {"PASS"}
+    # It was looked for, on every host that has it.
+    assert stream.presence
+    assert all(row.present for row in stream.presence)
+    # What it can break, and only that, was run.
+    assert scope is not None
+    assert (scope.size, len(scope.changed)) == (example.size, example.changed)
+    by_scope = {
+        left.test.split("::")[1].split("[")[0] for left in stream.plan.left_out if not left.reason.startswith("what it")
+    }
+    assert by_scope == example.left_out
+    # The report explains scope and untested risk.
+    (folder,) = (tmp_path / "reports").glob("2*")
+    page = (folder / "acceptance.html").read_text()
+    assert "Scope and untested risk" in page
+    assert example.says in page
