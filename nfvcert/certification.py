@@ -195,6 +195,7 @@ class Certification:
         run.plans.update(self._plans)
         run.console.take_over()
         if self._resumed:
+            _sweep(run)
             self._resumed.show(run.console, chosen)
             if not chosen and self._resumed.ended:
                 self._complete = True
@@ -419,6 +420,15 @@ def _ensure_privileges(config: pytest.Config, inputs: Inputs) -> None:
         from nfvcert import embedded
 
         embedded.ensure_privileges([sys.executable, "-m", "pytest", *map(str, config.invocation_params.args)])
+
+
+def _sweep(run: Run) -> None:
+    """A part that was killed may have left embedded labs up, of which this one may need none any more."""
+    if any(plan.lab.provider == "embedded" for plan in run.plans.values()):
+        from nfvcert import embedded
+
+        for told in embedded.sweep():
+            run.console.say(f"removed {told}")
 
 
 def _write_beside(config: pytest.Config, folder: Path, part: int) -> None:

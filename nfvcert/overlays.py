@@ -244,6 +244,8 @@ class _Rules:
                 continue
             base = self._by_profile(before)
             for profile, text in (bound if isinstance(bound, dict) else dict.fromkeys(base, bound)).items():
+                if profile not in base:  # what bounds it now came from an earlier rule of the overlay
+                    continue
                 now, was = convert(text, unit), convert(base[profile], unit)
                 if (now < was) if side == "at_least" else (now > was):
                     key = (*at, side, profile) if isinstance(bound, dict) else (*at, side)
