@@ -27,7 +27,7 @@ def figures() -> Iterator[Figure]:
                 {"": changed}, world, size="large", release_class="major", radius=radius, untested_at_most=0
             )
             choices = choose(scope, tests)
-            with_tests(scope, [test for test in tests if choices[test.test].wanted])
+            with_tests(scope, [test for test in tests if choices[test.test].wanted], [])
             return time.perf_counter() - started
 
         how = f"{CHANGES} changes, {COMPONENTS:,} components, {TESTS:,} tests, radius {radius}"

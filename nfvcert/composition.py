@@ -18,6 +18,7 @@ __all__ = [
     "CertifiedStream",
     "ComposedPart",
     "Composition",
+    "Judge",
     "NotComposed",
     "Revocation",
     "compose",
@@ -40,6 +41,21 @@ class Revocation(Part):
     on: date
 
 
+class Judge(Part):
+    """A test model, as it judges now or as it judged a part."""
+
+    model: str
+    """Name and version."""
+    sha256: str
+    based_on: str = ""
+    """Name and version of what it lies over, where it is an overlay."""
+    base_sha256: str = ""
+
+    def is_as_strict_as(self, other: Judge) -> bool:
+        """Whether it is the other one, or an overlay on it, which may only tighten."""
+        return (other.model, other.sha256) in {(self.model, self.sha256), (self.based_on, self.base_sha256)}
+
+
 class CertifiedStream(Part):
     """What a record says of one stream."""
 
@@ -47,6 +63,18 @@ class CertifiedStream(Part):
     lab: str
     profile: str
     decision: Decision
+    judge: Judge
+    tested: tuple[str, ...] = ()
+    """Components that it could break, and that a test covered."""
+    passed: tuple[str, ...] = ()
+    """Tests that passed, by their names in every lab."""
+    met: tuple[str, ...] = ()
+    """Criteria that decided and were met: subject and bound."""
+    conditions: tuple[str, ...] = ()
+    expires: date | None = None
+    """The last day on which its conditions hold, where one of them has such."""
+    within: tuple[str, ...] = ()
+    """Digests of all records that it builds on itself, directly or through others."""
 
 
 class Candidate(Part):
@@ -75,6 +103,16 @@ class ComposedPart(Part):
     labs: tuple[str, ...]
     components: tuple[str, ...]
     """Components that it changes, and that need no test of their own any more."""
+    tested: tuple[str, ...] = ()
+    """Components that it could break, and that a test covered in each of the labs."""
+    passed: tuple[str, ...] = ()
+    """Tests that passed in each of them."""
+    met: tuple[str, ...] = ()
+    """Criteria that decided and were met in each of them: subject and bound."""
+    conditions: tuple[str, ...] = ()
+    """Under which it was accepted."""
+    within: tuple[str, ...] = ()
+    """Digests of all records that it builds on itself, directly or through others."""
 
 
 class Composition(Part):
@@ -102,8 +140,9 @@ def compose(
     now: datetime,
     valid_days: int,
     revoked: Sequence[Revocation],
+    judge: Judge | None = None,
 ) -> Composition | NotComposed:
-    """Build a unit on its parts, for a lab of ``profile``.
+    """Build a unit on its parts, for a lab of ``profile``; None of ``judge``: by which model is not known yet.
 
     ``candidates`` is one for each of the unit's ``builds_on``; ``now`` has an offset; ``valid_days`` is how long the
     test model lets an acceptance count.
@@ -118,6 +157,7 @@ def compose(
     for candidate in candidates:
         streams = [stream for stream in candidate.streams if _is_of(stream, candidate, profile)]
         found = list(_refusals(unit, candidate, streams, profile, now, valid_days, revoked))
+        found += _of_judge(streams, judge)
         refusals += [f"{candidate.built_on.unit}: {why}" for why in found]
         if not found:
             parts.append((candidate, streams))
@@ -158,9 +198,19 @@ def _refusals(
             yield f"it was not accepted in lab {stream.lab}: {stream.decision}"
         if stream.unit is not None:
             yield from _unlike(unit, stream.unit)
-            inner = {each.sha256: each.unit for each in stream.unit.builds_on or ()}
-            for sha256, name in inner.items():
-                yield from _revoked({sha256}, f"it builds on {name}, whose record", revoked)
+            inner = {*(each.sha256 for each in stream.unit.builds_on or ()), *stream.within}
+            yield from _revoked(inner, "it builds on a record that", revoked)
+        if stream.expires is not None and now.date() > stream.expires:
+            yield f"a waiver under which it was accepted in lab {stream.lab} expired on {stream.expires}"
+
+
+def _of_judge(streams: Sequence[CertifiedStream], judge: Judge | None) -> Iterator[str]:
+    """A part is worth what it was judged by."""
+    for stream in streams:
+        if judge is not None and not stream.judge.is_as_strict_as(judge):
+            theirs = f"{stream.judge.model} (sha256 {stream.judge.sha256[:12]})"
+            ours = f"{judge.model} as it is now (sha256 {judge.sha256[:12]})"
+            yield f"it was judged in lab {stream.lab} by {theirs}, which is neither {ours} nor an overlay on it"
 
 
 def _of_age(finished: str | None, now: datetime, valid_days: int) -> Iterator[str]:
@@ -201,8 +251,8 @@ def _unlike(unit: ReleaseUnit, part: ReleaseUnit) -> Iterator[str]:
             yield f"it changes {what}, which {unit.unit} does not list among its changes"
         elif here.to_version != change.to_version:
             yield f"it was accepted with {what} {change.to_version}, and {unit.unit} brings {here.to_version}"
-        elif here.artefact and change.artefact and here.artefact.sha256 != change.artefact.sha256:
-            yield f"it was accepted with another artefact of {what} {change.to_version} than {unit.unit} brings"
+        elif _artefact(here) != _artefact(change):
+            yield f"it was accepted with another artefact of {what} {change.to_version} than {unit.unit} has, or none"
 
 
 def _revoked(digests: Iterable[str], what: str, revoked: Sequence[Revocation]) -> Iterator[str]:
@@ -234,6 +284,11 @@ def _part(
                 if change.component not in open_ones
             )
         ),
+        tested=_in_each(stream.tested for stream in streams),
+        passed=_in_each(stream.passed for stream in streams),
+        met=_in_each(stream.met for stream in streams),
+        conditions=tuple(dict.fromkeys(each for stream in streams for each in stream.conditions)),
+        within=tuple(dict.fromkeys(each for stream in streams for each in stream.within)),
     )
 
 
@@ -241,8 +296,18 @@ def _changes(stream: CertifiedStream) -> tuple[Change, ...]:
     return stream.unit.changes if stream.unit else ()
 
 
-def _identity(change: Change) -> tuple[str, str]:
-    return change.component, change.product.casefold()
+def _identity(change: Change) -> tuple[str, str, str]:
+    return change.component, change.vendor.casefold(), change.product.casefold()
+
+
+def _artefact(change: Change) -> str:
+    return change.artefact.sha256 if change.artefact else ""
+
+
+def _in_each(lists: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """What all of some lists have, in the order of the first."""
+    first, *others = (tuple(each) for each in lists)
+    return tuple(name for name in dict.fromkeys(first) if all(name in other for other in others))
 
 
 def _moment(text: str) -> datetime | None:

@@ -10,25 +10,39 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from nfvcert.composition import Candidate, CertifiedStream, Composition, NotComposed, Revocation, compose
+from nfvcert.composition import (
+    USABLE,
+    Candidate,
+    CertifiedStream,
+    Composition,
+    Judge,
+    NotComposed,
+    Revocation,
+    compose,
+)
 from nfvcert.errors import FileError
-from nfvcert.files import load
+from nfvcert.files import digest, load
+from nfvcert.judge import Verdict, decide
 from nfvcert.lab import Lab
-from nfvcert.record import Record, canonical
+from nfvcert.record import Record, StreamRecord, canonical
 from nfvcert.release import BuiltOn, ReleaseUnit
-from nfvcert.testmodel_files import problem_in
+from nfvcert.scope import criterion_text
+from nfvcert.testcase import case_of
+from nfvcert.testmodel import TestModel
+from nfvcert.testmodel_files import base_file, problem_in
 
-__all__ = ["read_composition", "read_parts", "read_revoked"]
+__all__ = ["judge_of", "read_composition", "read_parts", "read_revoked"]
 
 REVOKED = "revoked.yaml"
 
 
 def read_composition(
-    path: Path, unit: ReleaseUnit, lab: Lab, *, valid_days: int, releases: Sequence[Path]
+    path: Path, unit: ReleaseUnit, lab: Lab, *, judge: Judge, valid_days: int, releases: Sequence[Path]
 ) -> Composition | None:
     """What a unit that was read from ``path`` builds on, in a lab; None where it builds on nothing.
 
-    ``releases`` are the folders that list revoked records. Raises FileError where a part does not count.
+    ``judge`` is the test model that judges it; ``releases`` are the folders that list revoked records.
+    Raises FileError where a part does not count.
     """
     if not unit.builds_on:
         return None
@@ -39,6 +53,7 @@ def read_composition(
         now=datetime.now(UTC),
         valid_days=valid_days,
         revoked=read_revoked(releases),
+        judge=judge,
     )
     if isinstance(composed, NotComposed):
         raise problem_in(
@@ -49,6 +64,17 @@ def read_composition(
             hint="certify the part anew, or take it out of builds_on: what it changes is then tested whole",
         )
     return composed
+
+
+def judge_of(model: TestModel, path: Path) -> Judge:
+    """A test model that was read from ``path``, as it judges. Raises FileError."""
+    base = base_file(path, model)
+    return Judge(
+        model=f"{model.model} {model.version}",
+        sha256=digest(path),
+        based_on=model.based_on,
+        base_sha256=digest(base) if base else "",
+    )
 
 
 def read_parts(path: Path, unit: ReleaseUnit) -> tuple[Candidate, ...]:
@@ -81,17 +107,58 @@ def _candidate(path: Path, built_on: BuiltOn) -> Candidate:
         return Candidate(built_on=built_on, problem=f"its record {path} cannot be read: {error.strerror}")
     except (ValidationError, ValueError, RecursionError):
         return Candidate(built_on=built_on, problem=f"{path} is no record of a run")
+    for stream in record.streams:
+        if not _follows(stream):
+            problem = f"{path}: its decision {stream.judgement.decision} does not follow from its results"
+            return Candidate(built_on=built_on, problem=problem)
     return Candidate(
         built_on=built_on,
         digest=hashlib.sha256(content).hexdigest(),
         finished=record.finished,
-        streams=tuple(
-            CertifiedStream(
-                unit=stream.plan.unit,
-                lab=stream.plan.lab.lab,
-                profile=stream.plan.profile,
-                decision=stream.judgement.decision,
-            )
-            for stream in record.streams
+        streams=tuple(_certified(stream) for stream in record.streams),
+    )
+
+
+def _follows(stream: StreamRecord) -> bool:
+    """Whether what was measured and observed leads to an acceptance, where the record says so."""
+    plan, said = stream.plan, stream.judgement.decision
+    if said not in USABLE:
+        return True
+    again = decide(
+        plan.criteria,
+        stream.measurements,
+        [planned.test for planned in plan.planned],
+        stream.tests,
+        waivers=plan.waivers,
+        conditions=stream.judgement.conditions,
+    )
+    there = plan.unit is None or (bool(stream.presence) and all(row.present for row in stream.presence))
+    return again.decision is said and there and not stream.judgement.findings
+
+
+def _certified(stream: StreamRecord) -> CertifiedStream:
+    plan = stream.plan
+    parts = plan.composition.parts if plan.composition else ()
+    live = [waiver.expires for waiver in plan.waivers if not waiver.expired]
+    return CertifiedStream(
+        unit=plan.unit,
+        lab=plan.lab.lab,
+        profile=plan.profile,
+        decision=stream.judgement.decision,
+        judge=Judge(
+            model=plan.model,
+            sha256=plan.model_sha256,
+            based_on=plan.model_based_on,
+            base_sha256=plan.model_base_sha256,
         ),
+        tested=tuple(each.component for each in plan.scope.affected if each.tests) if plan.scope else (),
+        passed=tuple(case_of(test.test, plan.stream) for test in stream.tests if test.verdict is Verdict.PASS),
+        met=tuple(
+            criterion_text(result.criterion)
+            for result in stream.judgement.criteria
+            if result.decides and result.verdict is Verdict.PASS
+        ),
+        conditions=stream.judgement.conditions,
+        expires=min(live) if live and stream.judgement.conditions else None,
+        within=tuple(each for part in parts for each in (part.record, *part.within)),
     )

@@ -191,7 +191,12 @@ class _Gathering:
             yield f"{plan.unit.unit} is a latest release, which is never certified for production"
         for part in plan.composition.parts if plan.composition else ():
             if part.decision is Decision.ACCEPTED_WITH_CONDITIONS:
-                yield f"it builds on {part.unit}, which was accepted with conditions (record {part.record[:12]})"
+                under = "; ".join(part.conditions)
+                yield f"it builds on {part.unit} (record {part.record[:12]}), accepted with conditions: {under}"
+        if scope is not None and scope.elsewhere:
+            cases = ", ".join(sorted(each.subject for each in scope.elsewhere)[:4])
+            count = len(scope.elsewhere)
+            yield f"tests of other domains cover what it can break, and were not run here ({count}): {cases}"
 
     def _holes(self) -> Iterable[TestResult]:
         """Planned tests of which nothing was heard."""

@@ -14,11 +14,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nfvcert.catalogue import Catalogue, Domain
+from nfvcert.composition import ComposedPart
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi
 from nfvcert.record import LeftOut, PlannedTest
 from nfvcert.release import Change, ReleaseUnit
-from nfvcert.scope import NOTHING, Choice, Scope, choose, required_in, risks, scope_of_unit, with_tests
+from nfvcert.scope import Choice, Scope, choose_for, required_in, risks, scope_of_unit, with_tests
 from nfvcert.streams import plan_tests
 from nfvcert.testcase import CollectedTest
 from nfvcert.testmodel import Criterion, TestModel
@@ -57,26 +58,29 @@ def preview(
     tests: Iterable[CollectedTest],
     *,
     lab: Lab | None = None,
-    certified: Mapping[str, Collection[str]] = NOTHING,
+    parts: Sequence[ComposedPart] = (),
     waived: Mapping[str, HeldWaiver] = NOBODY,
 ) -> Preview:
     """Foresee what planning would make of a release unit.
 
-    ``certified``: unit that it builds on → components, as in `scope.scope_of`; ``waived``: component that may stay
+    ``parts`` are the units that it builds on; ``waived``: component that may stay
     untested → who answers for it.
     Raises LookupError for a component in no catalogue, BoundProblem for a lab's profile that the model lacks,
     CannotGive for a lab that lacks what a test claims.
     """
-    scope = scope_of_unit(unit, catalogue, model, certified)
+    scope = scope_of_unit(unit, catalogue, model, parts)
+    tests = list(tests)
     own = [test for test in tests if model.domain in test.domains]
-    choices = choose(scope, own)
-    required, left = required_in(_required(model, kpis, lab, scope), own, choices)
+    others = [test for test in tests if model.domain not in test.domains]
+    asked = _required(model, kpis, lab, scope)
+    choices = choose_for(unit, scope, own, asked, catalogue=catalogue, model=model, parts=parts)
+    required, left = required_in(asked, own, choices)
     if lab is not None:
         planned, left_out = plan_tests(own, required, domain=model.domain, lab=lab, took={}, choices=choices)
     else:
         planned, left_out = _split(own, {criterion.kpi for criterion in required if criterion.applies}, choices)
     names = {test.test for test in planned}
-    scope = with_tests(scope, (test for test in own if test.test in names))
+    scope = with_tests(scope, (test for test in own if test.test in names), required, others)
     return Preview(
         unit=unit,
         scope=scope.model_copy(update={"criteria_left_out": left}),

@@ -14,12 +14,12 @@ from nfvcert.archive import Durations
 from nfvcert.catalogue import Catalogue, FactSource
 from nfvcert.catalogue_files import check_tests
 from nfvcert.collected import collected, stream_of
-from nfvcert.composition import Composition
-from nfvcert.composition_files import read_composition
+from nfvcert.composition import Composition, Judge
+from nfvcert.composition_files import judge_of, read_composition
 from nfvcert.errors import UsageError
 from nfvcert.inputs import Inputs, StreamInput
 from nfvcert.record import PlannedTest, StreamPlan
-from nfvcert.scope import Scope, choose, required_in, scope_of_unit, with_tests
+from nfvcert.scope import Scope, choose_for, required_in, scope_of_unit, with_tests
 from nfvcert.streams import CannotGive, plan_tests
 from nfvcert.testcase import CollectedTest
 from nfvcert.testmodel import Criterion, TestModel
@@ -93,7 +93,8 @@ def _plan(
             found=repr(lab.profile),
             expected=f"a profile of test model {model_path.name}: {', '.join(model.profiles)}",
         )
-    composition = _composition(inputs, stream, model)
+    judge = judge_of(model, model_path)
+    composition = _composition(inputs, stream, model, judge)
     scope = _scope(inputs, stream, model, composition)
     forwards = lab.network.dut.forwards if lab.network else None
     required = criteria(model, inputs.kpis, lab.profile, forwards, scope.size if scope else None)
@@ -102,10 +103,12 @@ def _plan(
             model_path, ("criteria",), found=f"none required of lab {lab.lab}", expected="one criterion at least"
         )
     waivers = _waivers(inputs, stream, model, required)
+    others = [test for test in tests if model.domain not in test.domains]
     tests = [test for test in tests if model.domain in test.domains]
     choices = None
-    if scope:
-        choices = choose(scope, tests)
+    if scope and stream.unit and inputs.catalogue:
+        parts = composition.parts if composition else ()
+        choices = choose_for(stream.unit, scope, tests, required, catalogue=inputs.catalogue, model=model, parts=parts)
         required, left = required_in(required, tests, choices)
         scope = scope.model_copy(update={"criteria_left_out": left})
     try:
@@ -116,7 +119,7 @@ def _plan(
         raise UsageError(str(error), hint=f"the lab is described in {path}") from error
     if scope:
         wanted = {test.test for test in planned}
-        scope = with_tests(scope, (test for test in tests if test.test in wanted))
+        scope = with_tests(scope, (test for test in tests if test.test in wanted), required, others)
         _something_is_tested(stream, scope, planned, required)
     named = {criterion.kpi for criterion in required} | {kpi for test in planned for kpi in test.measures}
     return StreamPlan(
@@ -165,12 +168,17 @@ def _waivers(
     )
 
 
-def _composition(inputs: Inputs, stream: StreamInput, model: TestModel) -> Composition | None:
+def _composition(inputs: Inputs, stream: StreamInput, model: TestModel, judge: Judge) -> Composition | None:
     """What the stream's unit builds on; None where it does on nothing. Raises FileError where it may not."""
     if stream.unit is None or stream.unit_file is None:
         return None
     return read_composition(
-        stream.unit_file, stream.unit, stream.lab, valid_days=model.part_valid_days, releases=inputs.releases
+        stream.unit_file,
+        stream.unit,
+        stream.lab,
+        judge=judge,
+        valid_days=model.part_valid_days,
+        releases=inputs.releases,
     )
 
 
@@ -179,8 +187,7 @@ def _scope(inputs: Inputs, stream: StreamInput, model: TestModel, composition: C
     if stream.unit is None:
         return None
     assert inputs.catalogue is not None, "Inputs.read reads it for every unit"
-    parts = {part.unit: part.components for part in composition.parts} if composition else {}
-    return scope_of_unit(stream.unit, inputs.catalogue, model, parts)
+    return scope_of_unit(stream.unit, inputs.catalogue, model, composition.parts if composition else ())
 
 
 def _something_is_tested(

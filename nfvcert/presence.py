@@ -74,6 +74,14 @@ def _rows(
         yield _row(change, "", (), present=False, why=why)
     for host in hosts:
         yield _on_host(change, also, host, fingerprint.get(host, {}), asked)
+    # Every host tells an operating system, but who tells this firmware has such a part.
+    telling = [source for source in asked if source.redfish]
+    for host in sorted(fingerprint.keys() - set(hosts)):
+        if any(fingerprint[host].get(source.fact) for source in telling):
+            row = _on_host(change, also, host, fingerprint[host], telling)
+            if not row.present:
+                why = f"{row.why}; its inventory does not say that it has {change.component}"
+                yield row.model_copy(update={"why": why})
 
 
 def _on_host(

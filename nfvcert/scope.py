@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nfvcert.catalogue import Catalogue, Step
+from nfvcert.composition import ComposedPart
 from nfvcert.judge import Finding, Verdict
 from nfvcert.parts import Name, Part
 from nfvcert.release import ReleaseUnit
@@ -90,6 +91,8 @@ class Scope(Part):
     untested_at_most: int
     """Components that can break and are covered by no test, of which the model accepts so many."""
     criteria_left_out: tuple[OutOfScope, ...] = ()
+    elsewhere: tuple[OutOfScope, ...] = ()
+    """Tests of other domains, which this stream does not run, that the release wants too."""
 
     @property
     def changes_now(self) -> frozenset[str]:
@@ -114,6 +117,7 @@ def scope_of(
     parts: Mapping[str, Collection[str]],
     catalogue: Catalogue,
     *,
+    tested: Mapping[str, Collection[str]] = NOTHING,
     size: Size,
     release_class: Literal["minor", "major"],
     radius: int,
@@ -126,8 +130,9 @@ def scope_of(
     """The scope of some changed components.
 
     ``parts``: certified unit → the components that it changes; the key "" has those that no certified unit changes.
-    What one certified part alone can reach was tested when that was certified. What several reach together, or an
-    uncertified change reaches, is in the scope.
+    ``tested``: certified unit → components that a test covered when it was certified.
+    Of what one certified part alone can reach, only that was tested before. All else is in the scope: what several
+    reach together, and what an uncertified change reaches.
     Raises LookupError for a component in no catalogue.
     """
     reached = {part: catalogue.reached(changed, radius) for part, changed in parts.items() if changed}
@@ -140,7 +145,11 @@ def scope_of(
                 paths[component] = path
     changed = {component for part in parts.values() for component in part}
     certified = changed.difference(parts.get("", ()))
-    wanted = [each for each, reaching in by.items() if "" in reaching or len(reaching) > 1]
+    wanted = [
+        each
+        for each, reaching in by.items()
+        if "" in reaching or len(reaching) > 1 or each not in tested.get(min(reaching), ())
+    ]
     return Scope(
         changed=tuple(sorted(changed)),
         certified=tuple(sorted(certified)),
@@ -165,28 +174,73 @@ def scope_of(
 
 
 def scope_of_unit(
-    unit: ReleaseUnit, catalogue: Catalogue, model: TestModel, certified: Mapping[str, Collection[str]] = NOTHING
+    unit: ReleaseUnit, catalogue: Catalogue, model: TestModel, parts: Sequence[ComposedPart] = ()
 ) -> Scope:
-    """The scope of a release unit by the rules of a test model; ``certified``: unit → components, as in `scope_of`.
+    """The scope of a release unit by the rules of a test model; ``parts`` were certified before.
 
     Raises LookupError for a component in no catalogue.
     """
     size, release_class = size_of(unit, catalogue), class_of(unit)
     rules = model.rules_for(size.value)
-    before = {component for part in certified.values() for component in part}
+    before = {component for part in parts for component in part.components}
     now = {change.component for change in unit.changes} - before
     return scope_of(
-        {**certified, "": now},
+        {**{part.unit: part.components for part in parts}, "": now},
         catalogue,
+        tested={part.unit: part.tested for part in parts},
         size=size.value,
         size_because=size.because,
         release_class=release_class.value,
         class_because=release_class.because,
         radius=rules.radius,
         depth=rules.depth_for(release_class.value),
-        mandatory=dict.fromkeys((*rules.mandatory, *(rules.integration if certified else ()))),
+        mandatory=dict.fromkeys((*rules.mandatory, *(rules.integration if parts else ()))),
         untested_at_most=rules.untested_at_most,
     )
+
+
+def choose_for(
+    unit: ReleaseUnit,
+    scope: Scope,
+    tests: Sequence[CollectedTest],
+    criteria: Iterable[Criterion],
+    *,
+    catalogue: Catalogue,
+    model: TestModel,
+    parts: Sequence[ComposedPart] = (),
+) -> dict[str, Choice]:
+    """As `choose`; for a release of certified parts, with what it wants and no part was certified with.
+
+    Without its parts the release would want more. Of that, a test is not run again only where each part that can break
+    what it covers had passed it, and had met the criteria on it that decide now.
+    """
+    choices = choose(scope, tests)
+    if not parts:
+        return choices
+    unseen = [part.model_copy(update={"tested": ()}) for part in parts]
+    whole = scope_of_unit(unit, catalogue, model, unseen).model_copy(update={"certified": ()})
+    affected = {each.component: each for each in whole.affected}
+    by_name = {part.unit: part for part in parts}
+    asked: dict[str, set[str]] = {}
+    for criterion in criteria:
+        if criterion.decides:
+            asked.setdefault(criterion.kpi, set()).add(criterion_text(criterion))
+    wanted = choose(whole, tests)
+    for test in tests:
+        if choices[test.test].wanted or not wanted[test.test].wanted:
+            continue
+        reaching = {name for each in test.covers if each in affected for name in affected[each].parts}
+        needed = {text for kpi in test.measures for text in asked.get(kpi, ())}
+        certified_with = [by_name[name] for name in reaching if name in by_name]
+        if not certified_with or not all(test.case in p.passed and needed <= set(p.met) for p in certified_with):
+            reason = f"{wanted[test.test].reason}; no part was certified with all that it answers"
+            choices[test.test] = Choice(wanted=True, reason=reason)
+    return choices
+
+
+def criterion_text(criterion: Criterion) -> str:
+    """A criterion as it is compared between records: subject and bound."""
+    return f"{criterion.subject} {criterion.as_written}"
 
 
 def choose(scope: Scope, tests: Iterable[CollectedTest]) -> dict[str, Choice]:
@@ -249,14 +303,32 @@ def required_in(
     return tuple(kept), tuple(left_out)
 
 
-def with_tests(scope: Scope, planned: Iterable[CollectedTest]) -> Scope:
-    """The scope, with the planned tests that cover each component."""
+def with_tests(
+    scope: Scope,
+    planned: Iterable[CollectedTest],
+    criteria: Iterable[Criterion] | None = None,
+    others: Iterable[CollectedTest] = (),
+) -> Scope:
+    """The scope, with the planned tests that cover each component, and those of ``others`` that it wants.
+
+    A test covers nothing by measuring what none of the ``criteria`` decides on (None: all that is measured decides).
+    ``others`` are tests of other domains: whoever judges by one domain alone does not run them.
+    """
+    deciding = None if criteria is None else {criterion.kpi for criterion in criteria if criterion.decides}
     by: dict[str, list[str]] = {}
     for test in planned:
+        if deciding is not None and test.measures and not deciding.intersection(test.measures):
+            continue
         for component in test.covers:
             by.setdefault(component, []).append(test.test)
     affected = (each.model_copy(update={"tests": tuple(by.get(each.component, ()))}) for each in scope.affected)
-    return scope.model_copy(update={"affected": tuple(affected)})
+    named = {test.test: test for test in others if test.covers}
+    elsewhere = tuple(
+        OutOfScope(subject=named[name].case or name, reason=choice.reason)
+        for name, choice in choose(scope, named.values()).items()
+        if choice.wanted
+    )
+    return scope.model_copy(update={"affected": tuple(affected), "elsewhere": elsewhere})
 
 
 def risks(scope: Scope, waived: Collection[str] = ()) -> tuple[Finding, ...]:

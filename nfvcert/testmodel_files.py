@@ -82,8 +82,18 @@ def model_files(folder: Path) -> list[Path]:
 
 
 def group_models(folder: Path) -> list[Path]:
-    """The test models of a folder that judge their domain where none is named: overlays do only by name."""
-    return [path for path in model_files(folder) if not SAYS_OVERLAYS.search(path.read_text(errors="replace"))]
+    """The test models of a folder that judge their domain where none is named: overlays do only by name.
+
+    Raises FileError for one that cannot be read.
+    """
+    return [path for path in model_files(folder) if not SAYS_OVERLAYS.search(_text(path))]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError as error:
+        raise FileError(path, problem=f"cannot be read: {error.strerror}") from error
 
 
 def find_model(name_or_path: str, folder: Path) -> Path:
@@ -174,7 +184,7 @@ def _read_overlay(document: Document, kpis: Mapping[str, Kpi], folder: Path | No
 def read_released(folder: Path) -> Released:
     """The digests of the released versions of a folder's models. Raises FileError."""
     path = folder / f"{RELEASED}.yaml"
-    return load(Released, path) if path.exists() else {}
+    return load(Released, path) if path.exists() or path.is_symlink() else {}
 
 
 def _check_unchanged(document: Document, model: TestModel, folder: Path | None) -> None:

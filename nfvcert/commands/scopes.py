@@ -92,7 +92,7 @@ def _preview(arguments: argparse.Namespace) -> Preview:
     from nfvcert.campaign_files import read_release
     from nfvcert.catalogue_files import check_lab, check_tests, check_unit, read_catalogue
     from nfvcert.collecting import collect_suites
-    from nfvcert.composition_files import read_composition
+    from nfvcert.composition_files import judge_of, read_composition
     from nfvcert.files import find_lab, read_lab
     from nfvcert.impact import preview
     from nfvcert.streams import CannotGive
@@ -109,7 +109,7 @@ def _preview(arguments: argparse.Namespace) -> Preview:
         check_lab(find_lab(arguments.lab, inventories), lab, catalogue)
     tests = collect_suites(Path())
     check_tests(tests, catalogue)
-    model, kpis = _model(arguments, tests)
+    model, model_path, kpis = _model(arguments, tests)
     if lab is not None and lab.profile not in model.profiles:
         raise problem_in(
             find_lab(arguments.lab, inventories),
@@ -118,12 +118,16 @@ def _preview(arguments: argparse.Namespace) -> Preview:
             expected=f"a profile of test model {model.model}: {', '.join(model.profiles)}",
         )
     composition = (
-        read_composition(path, unit, lab, valid_days=model.part_valid_days, releases=releases) if lab else None
+        read_composition(
+            path, unit, lab, judge=judge_of(model, model_path), valid_days=model.part_valid_days, releases=releases
+        )
+        if lab
+        else None
     )
-    certified = {part.unit: part.components for part in composition.parts} if composition else {}
+    parts = composition.parts if composition else ()
     waived = _waived(arguments.waivers, unit, lab)
     try:
-        return preview(unit, catalogue, model, kpis, tests, lab=lab, certified=certified, waived=waived)
+        return preview(unit, catalogue, model, kpis, tests, lab=lab, parts=parts, waived=waived)
     except CannotGive as error:
         raise UsageError(str(error), hint="another lab may have it: leave out --lab") from error
 
@@ -140,20 +144,24 @@ def _waived(folder: Path, unit: ReleaseUnit, lab: Lab | None) -> Mapping[str, He
     return untested_waivers(held(written, unit=unit.unit, lab=lab.lab if lab else "", day=today))
 
 
-def _model(arguments: argparse.Namespace, tests: Iterable[CollectedTest]) -> tuple[TestModel, Mapping[str, Kpi]]:
+def _model(arguments: argparse.Namespace, tests: Iterable[CollectedTest]) -> tuple[TestModel, Path, Mapping[str, Kpi]]:
     """The test model that is named, or the one of the domain of the tests. Raises UsageError, FileError."""
     from nfvcert.testmodel_files import find_model, group_models, read_kpis, read_model
 
     kpis = read_kpis(arguments.models)
     if arguments.test_model is not None:
-        return read_model(find_model(arguments.test_model, arguments.models), kpis), kpis
+        path = find_model(arguments.test_model, arguments.models)
+        return read_model(path, kpis), path, kpis
     domains = {domain for test in tests for domain in test.domains}
-    models = [model for path in group_models(arguments.models) if (model := read_model(path, kpis)).domain in domains]
+    found = [(read_model(path, kpis), path) for path in group_models(arguments.models)]
+    models = [(model, path) for model, path in found if model.domain in domains]
     if len(models) == 1:
-        return models[0], kpis
+        return *models[0], kpis
     if not models:
         raise UsageError(f"no test model in {arguments.models} is for the domains that the suites test")
-    raise UsageError(f"there are several test models, {', '.join(m.model for m in models)}: name one with --test-model")
+    raise UsageError(
+        f"there are several test models, {', '.join(m.model for m, _ in models)}: name one with --test-model"
+    )
 
 
 def _command(arguments: argparse.Namespace) -> str:
@@ -193,7 +201,7 @@ def _impact(arguments: argparse.Namespace) -> int:
     catalogue = read_catalogue(arguments.models)
     tests = collect_suites(Path())
     check_tests(tests, catalogue)
-    model, kpis = _model(arguments, tests)
+    model, _, kpis = _model(arguments, tests)
     found = impacts(catalogue, model, kpis, tests)
     name = f"{model.model} {model.version}"
     if arguments.markdown:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nfvcert.composition import ComposedPart, Composition, NotComposed, Revocation, compose
+from nfvcert.composition import ComposedPart, Composition, Judge, NotComposed, Revocation, compose
 from nfvcert.composition_files import read_parts, read_revoked
 from nfvcert.errors import FileError
 from nfvcert.gathering import from_events
@@ -18,6 +18,7 @@ from nfvcert.judge import Decision, Verdict
 from nfvcert.presence import PresenceRow
 from nfvcert.record import Event, Measured, PresenceChecked, Record, RunFinished, StreamPlanned, TestFinished
 from nfvcert.release import ReleaseUnit
+from nfvcert.waivers import HeldWaiver
 from tests.core import builders
 
 ENDED = datetime(2026, 11, 25, 10, 1, tzinfo=UTC)
@@ -93,11 +94,12 @@ class Composing:
         profile: str = PROFILE,
         valid_days: int = 90,
         revoked: tuple[Revocation, ...] = (),
+        judge: Judge | None = None,
         **more: Any,
     ) -> Composition | NotComposed:
         unit = unit_of("pack-1", *(changes or PACK), builds_on=self.named, **more)
         parts = read_parts(self.folder / "pack-1.yaml", unit)
-        return compose(unit, parts, profile=profile, now=now, valid_days=valid_days, revoked=revoked)
+        return compose(unit, parts, profile=profile, now=now, valid_days=valid_days, revoked=revoked, judge=judge)
 
 
 @pytest.fixture
@@ -121,6 +123,8 @@ def test_a_unit_builds_on_an_accepted_part(composing: Composing) -> None:
         decision=Decision.ACCEPTED,
         labs=("opco-ru",),
         components=("nic",),
+        passed=("suites/network/test_throughput.py::test_throughput[64B]",),
+        met=("network.throughput.ndr ≥ 600 pps",),
     )
     assert found == Composition(parts=(part,), covered=("nic",), whole=("vswitch",))
 
@@ -143,11 +147,13 @@ def test_two_parts(composing: Composing) -> None:
 def test_conditions_of_a_part_stay_visible(composing: Composing) -> None:
     record = record_of()
     stream = record.streams[0]
-    judgement = stream.judgement.model_copy(update={"decision": Decision.ACCEPTED_WITH_CONDITIONS})
+    told = {"decision": Decision.ACCEPTED_WITH_CONDITIONS, "conditions": ("a latest release",)}
+    judgement = stream.judgement.model_copy(update=told)
     composing.part(record.model_copy(update={"streams": (stream.model_copy(update={"judgement": judgement}),)}))
     found = composing.composed()
     assert isinstance(found, Composition)
     assert found.parts[0].decision is Decision.ACCEPTED_WITH_CONDITIONS
+    assert found.parts[0].conditions == ("a latest release",)
 
 
 # refusals
@@ -164,7 +170,50 @@ def test_a_record_with_another_digest(composing: Composing) -> None:
 def test_a_record_that_was_altered(composing: Composing) -> None:
     path = composing.part(record_of(verdict=Verdict.FAIL))
     path.write_bytes(path.read_bytes().replace(b'"REJECTED"', b'"ACCEPTED"'))
-    assert "nic-fw-8.30: the digest of its record is " in refused(composing.composed())
+    assert "its decision ACCEPTED does not follow from its results" in refused(composing.composed())
+
+
+def test_a_decision_that_was_forged_with_its_digest(composing: Composing) -> None:
+    record = record_of(verdict=Verdict.FAIL)
+    stream = record.streams[0]
+    forged = stream.judgement.model_copy(update={"decision": Decision.ACCEPTED, "findings": ()})
+    composing.part(record.model_copy(update={"streams": (stream.model_copy(update={"judgement": forged}),)}))
+    assert "does not follow from its results" in refused(composing.composed())
+
+
+def test_a_part_counts_by_the_model_that_judges_now_or_an_overlay_on_it(composing: Composing) -> None:
+    group = Judge(model="network 2026.1", sha256="aa")
+    overlay = Judge(model="network-ru 1", sha256="cc", based_on="network 2026.1", base_sha256="aa")
+    weak = Judge(model="network 2026.1", sha256="bb")
+    assert group.is_as_strict_as(group)
+    assert overlay.is_as_strict_as(group)
+    assert not weak.is_as_strict_as(group)
+    assert not group.is_as_strict_as(overlay)
+    composing.part(record_of())
+    assert "which is neither network 2026.1 as it is now" in refused(composing.composed(judge=weak))
+
+
+def test_a_part_of_another_vendor_s_product_of_that_name(composing: Composing) -> None:
+    composing.part(record_of())
+    assert "does not list" in refused(composing.composed(change(vendor="Other")))
+
+
+def test_a_part_grows_void_with_its_waiver(composing: Composing) -> None:
+    record = record_of()
+    stream = record.streams[0]
+    waiver = HeldWaiver.model_validate(
+        {"criterion": "network.x.y", "release": "nic-fw-8.30", "owner": "o", "reason": "r"}
+        | {"expires": "2026-12-01", "expired": False, "file": "f"}
+    )
+    told = {"decision": Decision.ACCEPTED_WITH_CONDITIONS, "conditions": ("waived",)}
+    changed = {
+        "judgement": stream.judgement.model_copy(update=told),
+        "plan": stream.plan.model_copy(update={"waivers": (waiver,)}),
+    }
+    composing.part(record.model_copy(update={"streams": (stream.model_copy(update=changed),)}))
+    assert isinstance(composing.composed(now=datetime(2026, 12, 1, 12, tzinfo=UTC)), Composition)
+    said = refused(composing.composed(now=datetime(2026, 12, 2, 12, tzinfo=UTC)))
+    assert "a waiver under which it was accepted in lab opco-ru expired on 2026-12-01" in said
 
 
 def test_the_same_content_written_differently_is_the_same_record(composing: Composing) -> None:
@@ -267,7 +316,7 @@ def test_a_part_that_itself_builds_on_a_revoked_one(composing: Composing) -> Non
     composing.part(record_of(unit_of("nic-fw-8.30", change(), builds_on=inner)))
     assert isinstance(composing.composed(), Composition)
     said = refused(composing.composed(revoked=(revocation("cd" * 32),)))
-    assert said == f"nic-fw-8.30: it builds on nvm-1, whose record was {REVOKED}"
+    assert said == f"nic-fw-8.30: it builds on a record that was {REVOKED}"
 
 
 @pytest.mark.parametrize("kind", ["GA", "maintenance"])

@@ -253,7 +253,7 @@ def overlay_rules(draw: st.DrawFn, below: list[dict[str, Any]]) -> dict[str, Any
     return rule | draw(st.sampled_from([{}, {"source": "s"}]))
 
 
-@settings(max_examples=250)
+@settings(max_examples=120)
 @given(
     below=st.lists(base_rules(), min_size=2, max_size=3, unique_by=lambda rule: (rule["kpi"], str(rule["where"]))),
     data=st.data(),
@@ -322,7 +322,7 @@ overlay_sizes = st.dictionaries(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     parameters=values,
     depths=st.dictionaries(st.sampled_from(["sanity", "basic"]), values),

@@ -82,6 +82,17 @@ def test_a_component_that_no_host_has() -> None:
     assert "no host of lab opco-ru has this component" in row.why
 
 
+def test_a_host_whose_inventory_forgot_the_component_is_not_passed_over() -> None:
+    where = lab(a=["nic"], b=["host-os"])
+    facts = {"a": {"redfish nic": "8.30"}, "b": {"redfish nic": "8.20", "os": "8.20"}}
+    (absent, present) = check(unit(NIC), where, facts, SOURCES)
+    assert (absent.host, absent.found, absent.present) == ("b", "8.20", False)
+    assert absent.why.endswith("its inventory does not say that it has nic")
+    assert present.present
+    # Every host tells an operating system: that says nothing of what it is.
+    assert all(row.present for row in check(unit({"component": "host-os", "to": "8.20"}), where, facts, SOURCES))
+
+
 def test_a_host_that_does_not_tell_it() -> None:
     row = the_row(unit(NIC), {"a": {"os": "8.30"}}, lab(a=["nic"]))
     assert (row.present, row.found, row.why) == (False, "", "a does not tell it")

@@ -45,6 +45,8 @@ def collected(name: str, *covers: str, size: Size = "small", measures: tuple[str
 def scope(*changed: str, size: Size = "small", radius: int = 1, **more: Any) -> Scope:
     parts = more.pop("parts", {}) | {"": changed}
     settings: dict[str, Any] = {"untested_at_most": 0, "release_class": "minor"} | more
+    # A part was certified with tests of all that it can break, unless a test says otherwise.
+    settings.setdefault("tested", dict.fromkeys(parts, SMALL.components))
     return scope_of(parts, SMALL, size=size, radius=radius, **settings)
 
 
@@ -171,6 +173,23 @@ def test_a_certified_part_in_reach_of_another_change_is_tested_again() -> None:
     assert wanted(found, collected("os", "host-os"), collected("large-os", "host-os", size="large")) == {"os"}
 
 
+def test_what_a_part_could_break_and_nobody_tested_is_a_risk_of_the_whole() -> None:
+    found = scope(parts={"nic-1": {"nic"}}, radius=2, size="large", tested={"nic-1": {"nic", "host-os"}})
+    assert {each.component for each in found.affected} == {"bmc", "nova", "vswitch"}
+
+
+def test_a_test_of_what_decides_nothing_covers_nothing() -> None:
+    advisory = criterion("a.b.c").model_copy(update={"state": "advisory"})
+    tests = [collected("a", "keystone", measures=("a.b.c",)), collected("b", "nova")]
+    found = with_tests(scope("keystone"), tests, [advisory, criterion("a.b.d")])
+    assert [each.component for each in found.untested] == ["keystone"]
+
+
+def test_tests_of_other_domains_that_a_release_wants_are_named() -> None:
+    found = with_tests(scope("keystone"), [], [], [collected("other", "nova"), collected("far", "rack-switch")])
+    assert [each.subject for each in found.elsewhere] == ["other"]
+
+
 # ── properties ──
 
 NAMES = [f"c{number}" for number in range(12)]
@@ -268,6 +287,7 @@ def test_a_release_of_certified_parts_never_wants_more_than_the_same_one_without
     composed = scope_of(
         {"one": first, "": second - first},
         components,
+        tested={"one": components.components},
         size=whole.size,
         release_class="minor",
         radius=whole.radius,

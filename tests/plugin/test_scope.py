@@ -198,6 +198,63 @@ def test_a_latest_release_is_accepted_with_conditions_at_best(scoped: Project) -
     assert "production" in run.output
 
 
+PACK = """
+unit: pack-1
+type: GA
+vendor: V
+changes:
+  - {{component: rack-switch, vendor: V, product: P, from: "1.0", to: 4.2.0, trigger: hotfix}}
+  - {{component: keystone, vendor: V, product: K, from: "1.0", to: "12.8", trigger: hotfix}}
+builds_on:
+  - {{unit: nos-4.2.0, record: {record}, sha256: {sha256}}}
+"""
+
+
+def test_a_release_of_certified_parts_is_tested_for_what_they_were_not(scoped: Project) -> None:
+    scoped.add_labs("opco-ru", more=HOSTS.replace("[host-os, vswitch]", "[host-os, vswitch, keystone]"))
+    scoped.write("testmodels/components.yaml", COMPONENTS.replace("runs_on: [host-os]}", "facts: [{ssh: os}]}"))
+    tests = (
+        SUITE
+        + """
+@pytest.mark.covers("keystone")
+@pytest.mark.measures("network.test.errors")
+def test_identity(kpi): kpi.measure("network.test.errors", 0)
+"""
+    )
+    scoped.write("suites/test_it.py", tests)
+    scoped.write("releases/revoked.yaml", "[]")
+    part = scoped.run(unit(scoped, "nos-4.2.0", "rack-switch", "4.2.0"))
+    assert part.status == 0, part.output
+    assert part.folder is not None
+    pack = PACK.format(record=part.folder / "record.json", sha256=part.record.digest)
+    scoped.write("releases/pack-1.yaml", pack.replace(str(scoped.folder), ".."))
+    run = scoped.run("--release=pack-1")
+    assert run.status == 0, run.output
+    # The switch and what it can break were tested when it was certified.
+    assert run.verdicts == {"test_identity": "PASS"}
+    assert run.stream.plan.composition is not None
+    assert run.stream.plan.composition.covered == ("rack-switch",)
+    # A model that was changed since, and be it by a comment, is not the one that judged the part.
+    scoped.write("testmodels/network.yaml", MODEL + "# changed")
+    refused = scoped.run("--release=pack-1")
+    assert refused.status == 4
+    assert "nos-4.2.0: it was judged in lab opco-ru by network 1" in refused.output
+    assert "pack-1.yaml:8: builds_on" in refused.output
+
+
+def test_tests_of_another_domain_that_the_release_wants_make_a_condition(scoped: Project) -> None:
+    more = """
+@pytest.mark.covers("rack-switch")
+def test_of_compute(stream): pass
+"""
+    suite = SUITE.replace("pytestmark = [pytest.mark.network]", "network = pytest.mark.network")
+    scoped.write("suites/test_it.py", suite.replace("@pytest.mark.covers", "@network\n@pytest.mark.covers"))
+    scoped.write("suites/test_compute.py", "import pytest\npytestmark = pytest.mark.compute\n" + more)
+    run = scoped.run(unit(scoped, "nos-4.2.0", "rack-switch", "4.2.0"))
+    assert run.stream.judgement.decision == "ACCEPTED WITH CONDITIONS"
+    assert "tests of other domains cover what it can break, and were not run here (1)" in run.output
+
+
 def test_a_lab_that_nobody_asked_whether_the_release_is_there(scoped: Project) -> None:
     scoped.write(
         "suites/conftest.py",
