@@ -49,7 +49,7 @@ def project(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "suites/network/conftest.py", suites)
     (suites / "test_broadcast.py").write_text(block("python", '"""Who should hear'))
     (models / "kpis.yaml").write_text(block("yaml", KPI))
-    head = (ROOT / "testmodels/network.yaml").read_text().partition("criteria:\n")[0]
+    head = (ROOT / "testmodels/network.yaml").read_text().partition("# How long and how often")[0]
     (models / "network.yaml").write_text(head + block("yaml", f"criteria:\n  - kpi: {KPI}"))
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
     return tmp_path
