@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from nfvcert.commands import Commands, say
 from nfvcert.errors import NfvcertError, UsageError
-from nfvcert.mistakes import did_you_mean
 
 if TYPE_CHECKING:
     from nfvcert.fingerprint import LabFacts
@@ -201,6 +200,7 @@ def _facts_of(named: str, arguments: argparse.Namespace) -> dict[str, dict[str, 
     from nfvcert.archive import RECORD, read_record
     from nfvcert.files import load
     from nfvcert.fingerprint import LabFacts
+    from nfvcert.mistakes import did_you_mean
 
     path, _, wanted = named.partition("#")
     if Path(path).is_file() and Path(path).name != RECORD and Path(path).suffix == ".json":
