@@ -26,10 +26,11 @@ from nfvcert.judge import Verdict, decide
 from nfvcert.lab import Lab
 from nfvcert.record import Record, StreamRecord, canonical
 from nfvcert.release import BuiltOn, ReleaseUnit
-from nfvcert.scope import criterion_text
+from nfvcert.scope import criterion_text, risks
 from nfvcert.testcase import case_of
 from nfvcert.testmodel import TestModel
 from nfvcert.testmodel_files import base_file, problem_in
+from nfvcert.waivers import untested_waivers
 
 __all__ = ["judge_of", "read_composition", "read_parts", "read_revoked"]
 
@@ -66,9 +67,9 @@ def read_composition(
     return composed
 
 
-def judge_of(model: TestModel, path: Path) -> Judge:
-    """A test model that was read from ``path``, as it judges. Raises FileError."""
-    base = base_file(path, model)
+def judge_of(model: TestModel, path: Path, folder: Path | None) -> Judge:
+    """A test model that was read from ``path``, as it judges; ``folder`` has what it overlays. Raises FileError."""
+    base = base_file(path, model, folder)
     return Judge(
         model=f"{model.model} {model.version}",
         sha256=digest(path),
@@ -133,7 +134,8 @@ def _follows(stream: StreamRecord) -> bool:
         conditions=stream.judgement.conditions,
     )
     there = plan.unit is None or (bool(stream.presence) and all(row.present for row in stream.presence))
-    return again.decision is said and there and not stream.judgement.findings
+    risky = plan.scope is not None and risks(plan.scope, untested_waivers(plan.waivers))
+    return again.decision is said and there and not risky and not stream.judgement.findings
 
 
 def _certified(stream: StreamRecord) -> CertifiedStream:

@@ -23,7 +23,7 @@ from nfvcert.scope import Scope, choose_for, required_in, scope_of_unit, with_te
 from nfvcert.streams import CannotGive, plan_tests
 from nfvcert.testcase import CollectedTest
 from nfvcert.testmodel import Criterion, TestModel
-from nfvcert.testmodel_files import base_file, problem_in
+from nfvcert.testmodel_files import problem_in
 from nfvcert.units import criteria
 from nfvcert.waiver_files import waivers_of
 from nfvcert.waivers import HeldWaiver
@@ -93,7 +93,7 @@ def _plan(
             found=repr(lab.profile),
             expected=f"a profile of test model {model_path.name}: {', '.join(model.profiles)}",
         )
-    judge = judge_of(model, model_path)
+    judge = judge_of(model, model_path, inputs.model_folder)
     composition = _composition(inputs, stream, model, judge)
     scope = _scope(inputs, stream, model, composition)
     forwards = lab.network.dut.forwards if lab.network else None
@@ -135,11 +135,11 @@ def _plan(
         after=stream.after,
         inventory=path.name,
         inventory_sha256=digest(path),
-        model=f"{model.model} {model.version}",
+        model=judge.model,
         model_file=model_path.name,
-        model_sha256=digest(model_path),
-        model_based_on=model.based_on,
-        model_base_sha256=digest(base_file(model_path, model, inputs.model_folder)),
+        model_sha256=judge.sha256,
+        model_based_on=judge.based_on,
+        model_base_sha256=judge.base_sha256,
         catalogue_sha256=digest(inputs.catalogue_file),
         profile=lab.profile,
         profile_title=model.profiles[lab.profile],

@@ -119,7 +119,12 @@ def _preview(arguments: argparse.Namespace) -> Preview:
         )
     composition = (
         read_composition(
-            path, unit, lab, judge=judge_of(model, model_path), valid_days=model.part_valid_days, releases=releases
+            path,
+            unit,
+            lab,
+            judge=judge_of(model, model_path, arguments.models),
+            valid_days=model.part_valid_days,
+            releases=releases,
         )
         if lab
         else None

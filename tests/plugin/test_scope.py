@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nfvcert.files import digest
 from nfvcert.scope import Scope
 from tests.plugin.conftest import Project, Run
 
@@ -240,6 +241,16 @@ def test_identity(kpi): kpi.measure("network.test.errors", 0)
     assert refused.status == 4
     assert "nos-4.2.0: it was judged in lab opco-ru by network 1" in refused.output
     assert "pack-1.yaml:8: builds_on" in refused.output
+
+
+def test_an_overlay_that_lies_elsewhere_judges_over_the_projects_model(scoped: Project) -> None:
+    overlay = 'model: ours\noverlays: network\nbase_version: "1"\nversion: "1-ours"\n'
+    path = scoped.write("elsewhere/ours.yaml", overlay)
+    run = scoped.run(unit(scoped, "nos-4.2.0", "rack-switch", "4.2.0"), f"--test-model={path}")
+    assert run.status == 0, run.output
+    plan = run.stream.plan
+    assert (plan.model, plan.model_based_on) == ("ours 1-ours", "network 1")
+    assert plan.model_base_sha256 == digest(scoped.folder / "testmodels/network.yaml")
 
 
 def test_tests_of_another_domain_that_the_release_wants_make_a_condition(scoped: Project) -> None:
