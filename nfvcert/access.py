@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nfvcert.errors import LabError
 from nfvcert.lab import Host, Lab
-from nfvcert.protocols import Bmc, Completed, LabAccess, Shell, TrafficGenerator
+from nfvcert.protocols import Bmc, Cloud, Completed, LabAccess, Shell, TrafficGenerator
 
 if TYPE_CHECKING:
     from nfvcert.embedded import EmbeddedLab, EmbeddedPort
@@ -61,6 +61,7 @@ class _Access(ABC):
         self._shells: dict[str, Shell] = {}
         self._bmcs: dict[str, Bmc] = {}
         self._generator: TrafficGenerator | None = None
+        self._cloud: Cloud | None = None
 
     def shell(self, host: str) -> Shell:
         """See LabAccess."""
@@ -79,6 +80,16 @@ class _Access(ABC):
         if host not in self._bmcs:
             self._bmcs[host] = self._open_bmc(host)
         return self._bmcs[host]
+
+    def cloud(self, tell: Callable[[str], None] = lambda _: None) -> Cloud:
+        """See LabAccess."""
+        if self.lab.cloud is None:
+            raise LabError(f"lab {self.lab.lab} declares no cloud", what="cloud")
+        if self._cloud is None:
+            opened = self._open_cloud(tell)
+            opened.check()
+            self._cloud = opened
+        return self._cloud
 
     def generator(self) -> TrafficGenerator:
         """See LabAccess."""
@@ -103,12 +114,18 @@ class _Access(ABC):
         for bmc in self._bmcs.values():
             bmc.close()
         self._bmcs.clear()
+        if self._cloud is not None:
+            self._cloud.close()
+            self._cloud = None
 
     @abstractmethod
     def _open_shell(self, host: str) -> Shell: ...
 
     @abstractmethod
     def _open_bmc(self, host: str) -> Bmc: ...
+
+    @abstractmethod
+    def _open_cloud(self, tell: Callable[[str], None]) -> Cloud: ...
 
     @abstractmethod
     def _open_generator(self) -> TrafficGenerator: ...
@@ -148,6 +165,20 @@ class EmbeddedAccess(_Access):
             password=lambda: bmc.password(self.embedded.run_dir),
             system=host,
             connect=functools.partial(bmc.connect, self.embedded),
+        )
+
+    def _open_cloud(self, tell: Callable[[str], None]) -> Cloud:
+        from nfvcert import embedded
+        from nfvcert.drivers.cloud import OpenStackCloud
+
+        assert self.lab.cloud is not None  # cloud() looked
+        found = embedded.start_cloud(self.embedded, tell)
+        return OpenStackCloud(
+            self.lab.cloud.name,
+            config_file=found.clouds_yaml,
+            connect=found.connect,
+            control_plane=found.control_plane,
+            upgrade_checks=found.upgrade_checks,
         )
 
     def _open_generator(self) -> TrafficGenerator:
@@ -203,6 +234,19 @@ class ExistingAccess(_Access):
             user=declared.user,
             password=lambda: secret(declared.password) if declared.password else None,
             verify_tls=declared.verify_tls,
+        )
+
+    def _open_cloud(self, tell: Callable[[str], None]) -> Cloud:
+        from nfvcert.drivers.cloud import OpenStackCloud
+
+        del tell  # it runs, or it does not
+        assert self.lab.cloud is not None  # cloud() looked
+        told = os.environ.get("OS_CLIENT_CONFIG_FILE")
+        return OpenStackCloud(
+            self.lab.cloud.name,
+            config_file=Path(told) if told else None,
+            control_plane=self.lab.cloud.control_plane,
+            upgrade_checks=self.lab.cloud.upgrade_checks,
         )
 
     def _open_generator(self) -> TrafficGenerator:

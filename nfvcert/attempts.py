@@ -61,7 +61,9 @@ class Attempts:
 
     def open(self, name: str) -> OpenStream:
         """Open a stream for its first test here. Raises LabError, after which the stream is broken."""
-        opened = OpenStream(self._run.plans[name], self._run.keep, self.on_progress, self._owner)
+        opened = OpenStream(
+            self._run.plans[name], self._run.keep, self.on_progress, self._owner, run=self._run.archive.run
+        )
         opened.evidence = self._run.archive.evidence(f"{name}-preflight")
         first = name not in self.opened
         self.opened.add(name)

@@ -50,9 +50,13 @@ class Judge(Part):
     based_on: str = ""
     """Name and version of what it lies over, where it is an overlay."""
     base_sha256: str = ""
+    members: tuple[Judge, ...] = ()
+    """The models that judge together, one a domain; none for one that judges alone."""
 
     def is_as_strict_as(self, other: Judge) -> bool:
-        """Whether it is the other one, or an overlay on it, which may only tighten."""
+        """Whether it is the other one, an overlay on it, which may only tighten, or several of which one is that."""
+        if any(member.is_as_strict_as(other) for member in self.members):
+            return True
         return (other.model, other.sha256) in {(self.model, self.sha256), (self.based_on, self.base_sha256)}
 
 

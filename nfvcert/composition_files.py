@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,7 +24,6 @@ from nfvcert.composition import (
 from nfvcert.errors import FileError
 from nfvcert.files import digest, load
 from nfvcert.judge import Verdict, decide
-from nfvcert.lab import Lab
 from nfvcert.record import Record, StreamRecord, canonical
 from nfvcert.release import BuiltOn, ReleaseUnit
 from nfvcert.scope import criterion_text, risks
@@ -38,9 +38,9 @@ REVOKED = "revoked.yaml"
 
 
 def read_composition(
-    path: Path, unit: ReleaseUnit, lab: Lab, *, judge: Judge, valid_days: int, releases: Sequence[Path]
+    path: Path, unit: ReleaseUnit, profile: str, *, judge: Judge, valid_days: int, releases: Sequence[Path]
 ) -> Composition | None:
-    """What a unit that was read from ``path`` builds on, in a lab; None where it builds on nothing.
+    """What a unit that was read from ``path`` builds on, in a lab of a profile; None where it builds on nothing.
 
     ``judge`` is the test model that judges it; ``releases`` are the folders that list revoked records.
     Raises FileError where a part does not count.
@@ -50,7 +50,7 @@ def read_composition(
     composed = compose(
         unit,
         read_parts(path, unit),
-        profile=lab.profile,
+        profile=profile,
         now=datetime.now(UTC),
         valid_days=valid_days,
         revoked=read_revoked(releases),
@@ -61,14 +61,29 @@ def read_composition(
             path,
             ("builds_on",),
             found="; ".join(composed.because),
-            expected=f"parts whose acceptance counts for {unit.unit} in lab {lab.lab}",
+            expected=f"parts whose acceptance counts for {unit.unit} in a lab of profile {profile}",
             hint="certify the part anew, or take it out of builds_on: what it changes is then tested whole",
         )
     return composed
 
 
-def judge_of(model: TestModel, path: Path, folder: Path | None) -> Judge:
-    """A test model that was read from ``path``, as it judges; ``folder`` has what it overlays. Raises FileError."""
+def judge_of(model: TestModel, paths: Sequence[Path], folder: Path | None) -> Judge:
+    """A test model, whose members were read from ``paths``, as it judges; ``folder`` has what they overlay.
+
+    Raises FileError.
+    """
+    judges = tuple(_judge_of(member, path, folder) for member, path in zip(model.members, paths, strict=True))
+    if len(judges) == 1:
+        return judges[0]
+    return Judge(
+        model=f"{model.model} {model.version}",
+        sha256=sha256(" ".join(judge.sha256 for judge in judges).encode()).hexdigest(),
+        based_on=model.based_on,
+        members=judges,
+    )
+
+
+def _judge_of(model: TestModel, path: Path, folder: Path | None) -> Judge:
     base = base_file(path, model, folder)
     return Judge(
         model=f"{model.model} {model.version}",

@@ -16,7 +16,7 @@
     └── StorageError            results cannot be written; nothing more may run     blame: storage
 
 Only a criterion or an assertion on the system under test may FAIL a release
-(`CriterionFailed`, an AssertionError, blame: release). Everything above is INCONCLUSIVE at best.
+(`CriterionFailed` and `ApiFault`, AssertionErrors, blame: release). Everything above is INCONCLUSIVE at best.
 Data are attributes, the sentence is ``str(error)``.
 """
 
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 __all__ = [
+    "ApiFault",
     "Blame",
     "CommandFailed",
     "CommandTimeout",
@@ -173,4 +174,8 @@ class StorageError(NfvcertError):
 
 
 class CriterionFailed(AssertionError):
-    """The system under test missed a required bound: the only error that blames the release."""
+    """The system under test missed a required bound: with `ApiFault`, the only error that blames the release."""
+
+
+class ApiFault(CriterionFailed):
+    """An API under test answered with an error, with something wrong, or not in time."""

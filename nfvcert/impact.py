@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from nfvcert.catalogue import Catalogue, Domain
 from nfvcert.composition import ComposedPart
+from nfvcert.joint import criteria_of
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi
 from nfvcert.record import LeftOut, PlannedTest
@@ -23,7 +24,6 @@ from nfvcert.scope import Choice, Scope, choose_for, required_in, risks, scope_o
 from nfvcert.streams import plan_tests
 from nfvcert.testcase import CollectedTest
 from nfvcert.testmodel import Criterion, TestModel
-from nfvcert.units import criteria
 from nfvcert.waivers import HeldWaiver
 
 __all__ = ["Impact", "Preview", "impacts", "preview"]
@@ -70,13 +70,13 @@ def preview(
     """
     scope = scope_of_unit(unit, catalogue, model, parts)
     tests = list(tests)
-    own = [test for test in tests if model.domain in test.domains]
-    others = [test for test in tests if model.domain not in test.domains]
+    own = [test for test in tests if model.domains & test.domains]
+    others = [test for test in tests if not model.domains & test.domains]
     asked = _required(model, kpis, lab, scope)
     choices = choose_for(unit, scope, own, asked, catalogue=catalogue, model=model, parts=parts)
     required, left = required_in(asked, own, choices)
     if lab is not None:
-        planned, left_out = plan_tests(own, required, domain=model.domain, lab=lab, took={}, choices=choices)
+        planned, left_out = plan_tests(own, required, domains=model.domains, lab=lab, took={}, choices=choices)
     else:
         planned, left_out = _split(own, {criterion.kpi for criterion in required if criterion.applies}, choices)
     names = {test.test for test in planned}
@@ -103,9 +103,13 @@ def _needed(scope: Scope, waived: Mapping[str, HeldWaiver]) -> dict[str, HeldWai
 def _required(model: TestModel, kpis: Mapping[str, Kpi], lab: Lab | None, scope: Scope) -> tuple[Criterion, ...]:
     """The criteria for the lab; without one, those that apply to devices of some kind."""
     if lab is not None:
-        return criteria(model, kpis, lab.profile, lab.network.dut.forwards if lab.network else None, scope.size)
-    profile = next(iter(model.profiles))
-    bridging, routing = (criteria(model, kpis, profile, forwards, scope.size) for forwards in ("l2", "l3"))
+        forwards = lab.network.dut.forwards if lab.network else None
+        return criteria_of(model, kpis, lambda member: lab.profile_for(member.domain), forwards, scope.size)
+    of_some = [
+        criteria_of(model, kpis, lambda member: next(iter(member.profiles)), forwards, scope.size)
+        for forwards in ("l2", "l3")
+    ]
+    bridging, routing = of_some
     return tuple(one if one.applies else other for one, other in zip(bridging, routing, strict=True))
 
 
@@ -168,7 +172,7 @@ def impacts(
     catalogue: Catalogue, model: TestModel, kpis: Mapping[str, Kpi], tests: Sequence[CollectedTest]
 ) -> tuple[Impact, ...]:
     """Each component of the catalogue, in its order, as the one that a minor release changes."""
-    of = sum(model.domain in test.domains for test in tests)
+    of = sum(bool(model.domains & test.domains) for test in tests)
     return tuple(_impact(name, catalogue, model, kpis, tests, of) for name in catalogue.components)
 
 

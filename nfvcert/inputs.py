@@ -16,6 +16,7 @@ from nfvcert.catalogue import Catalogue
 from nfvcert.catalogue_files import FILE as CATALOGUE
 from nfvcert.catalogue_files import check_lab, check_unit, has_catalogue, read_catalogue
 from nfvcert.errors import UsageError
+from nfvcert.joint import join
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi
 from nfvcert.release import ReleaseUnit
@@ -74,6 +75,8 @@ class Inputs:
     requirements: Requirements = field(default_factory=Requirements)
     model_folder: Path | None = None
     """Folder of test models, where the bases of overlays are."""
+    chosen: bool = True
+    """Whether the command line says which tests are wanted (-m, -k, files)."""
 
     @classmethod
     def read(cls, config: pytest.Config) -> Inputs:
@@ -109,6 +112,7 @@ class Inputs:
             read_waivers(waivers) if any(stream.unit for stream in streams) else (),
             read_requirements(folder, kpis),
             folder,
+            bool(config.option.markexpr or config.option.keyword or config.args_source is config.ArgsSource.ARGS),
         )
 
     def frame_sizes(self, domains: set[str]) -> list[int]:
@@ -122,23 +126,23 @@ class Inputs:
             }
         )
 
-    def model_of(self, stream: StreamInput, domains: Iterable[str]) -> tuple[TestModel, Path] | None:
-        """The test model that judges a stream, given the domains of the selected tests; None when none of them has one.
+    def model_of(self, stream: StreamInput, domains: Iterable[str]) -> tuple[TestModel, tuple[Path, ...]] | None:
+        """The test model that judges a stream, given the domains of the selected tests, with its files; None for none.
 
-        Raises UsageError when there are several.
+        Those of several domains judge together. Where nobody chose domains (`-m`), a lab that has no profile of a
+        model is not asked for its domain: its tests are told as tests of another domain, and are missed so.
         """
         if stream.model is not None:
             model, path = self.models[stream.model]
-            return (model, path) if model.domain in domains else None
+            return (model, (path,)) if model.domain in domains else None
         candidates = (self.models[name] for name in sorted(self.by_domain))
-        judged = sorted((model.domain, model, path) for model, path in candidates if model.domain in domains)
-        if len(judged) > 1:
-            raise UsageError(
-                f"the selected tests are of several domains ({', '.join(domain for domain, _, _ in judged)}), "
-                "each with its own test model",
-                hint="select one domain, such as -m network",
-            )
-        return judged[0][1:] if judged else None
+        judged = sorted(
+            ((model, path) for model, path in candidates if model.domain in domains), key=lambda each: each[0].domain
+        )
+        if not self.chosen:
+            known = [each for each in judged if stream.lab.profile_for(each[0].domain) in each[0].profiles]
+            judged = known or judged[:1]
+        return (join([model for model, _ in judged]), tuple(path for _, path in judged)) if judged else None
 
 
 def _catalogue(streams: Iterable[StreamInput], folder: Path) -> Catalogue | None:

@@ -49,6 +49,7 @@ __all__ = [
     "Nic",
     "Owner",
     "Part",
+    "Platform",
     "Redundancy",
     "Ssh",
     "Text",
@@ -169,6 +170,48 @@ class Emulated(Part):
     firmware: dict[Name, Annotated[str, AfterValidator(_firmware_versions)]] = {}
     """`bios`, `bmc`, `nic`, `disk-controller`, or any other name of the firmware inventory → version, or versions of
     several such parts: "8.30, 8.20". The host has a management controller then."""
+    cpus: int | None = Field(default=None, ge=1)
+    """Processors of this machine that its processes really run on; the rest of the machine they cannot use."""
+    memory_kib: int | None = Field(default=None, ge=1)
+    """What its /proc/meminfo says; made up."""
+    hugepages: int | None = Field(default=None, ge=0)
+    """Pages of 2048 kB that its /sys says are there; made up."""
+    kernel_log: bool = False
+    """Whether it has kernel messages of its own, to be read from /dev/kmsg: this machine's are everybody's."""
+
+
+def _cpu_list(value: str) -> str:
+    if not re.fullmatch(r"(\d+(-\d+)?(,\d+(-\d+)?)*)?", value):
+        raise ValueError("processors are listed as Linux does it: 2-15,18-31; none is an empty text")
+    return value
+
+
+class Platform(Part):
+    """What a host of role compute must be, as its operating system and its BMC tell it (cf. Anuket RM ch. 5).
+
+    What is left out is not compared, and is counted as undeclared. To have none of a thing is said, too:
+    ``isolated_cpus: ""``, ``hugepages: {}``.
+    """
+
+    threads: int = Field(ge=1)
+    """Logical processors that its processes can run on, with those that are isolated."""
+    memory_kib: int = Field(ge=1)
+    """MemTotal of /proc/meminfo, in KiB, at least."""
+    cpu_model: Text | None = None
+    """As lscpu tells it."""
+    numa_nodes: int | None = Field(default=None, ge=1)
+    hugepages: dict[Literal["2048kB", "1048576kB"], Annotated[int, Field(ge=1)]] | None = None
+    """Size → number, as in /sys/kernel/mm/hugepages; sizes that are not named have none."""
+    isolated_cpus: Annotated[str, AfterValidator(_cpu_list)] | None = None
+    """As in /sys/devices/system/cpu/isolated: 2-15,18-31."""
+    kernel: Text | None = None
+    """As `uname -r` tells it."""
+    microcode: Text | None = None
+    """As /proc/cpuinfo tells it."""
+    firmware: dict[Name, Text] | None = None
+    """`bios`, `bmc`, `nic` … → version, as its BMC tells it by Redfish."""
+    log: Text = "dmesg"
+    """The command that prints the kernel's messages since the host booted."""
 
 
 class Host(Part):
@@ -191,6 +234,8 @@ class Host(Part):
     disks: tuple[Disk, ...] = ()
     nics: dict[Text, Nic] = {}
     """Interface name → what it is."""
+    platform: Platform | None = None
+    """What the compute suite must find."""
     emulates: Emulated | None = None
     """Embedded labs only: the versions that it tells."""
 
@@ -276,10 +321,23 @@ class Traffic(Part):
     ports: dict[InterfaceName, TrafficPort]
 
 
+class ControlProcess(Part):
+    """A process of the control plane, and how to find it: what is killed to see whether the cloud gets over it."""
+
+    host: Name
+    """Where it runs."""
+    pids: Text
+    """A command that prints its process numbers: `pgrep -f ^/usr/bin/nova-scheduler`."""
+
+
 class Cloud(Part):
-    """An entry of clouds.yaml."""
+    """An OpenStack cloud: an entry of clouds.yaml. That of an embedded lab is made when it is needed."""
 
     name: Text
+    control_plane: dict[Name, ControlProcess] = {}
+    """Service → its processes; an embedded lab knows its own."""
+    upgrade_checks: dict[Name, Text] = {}
+    """Service → the command that checks its upgrade, on a host of role controller: `nova-status upgrade check`."""
     quota: dict[Name, Annotated[int, Field(ge=1)]] = {}
     """What tests may use of it together: `vcpus: 64`, `instances: 20`."""
 
@@ -298,6 +356,8 @@ class Lab(Part):
     """`embedded` is made on this Linux machine when needed; `existing` is real gear."""
     profile: Name
     """The class of device: which bounds of a test model apply."""
+    profiles: dict[Literal["compute", "storage", "network", "vim", "vnf"], Name] = {}
+    """Domain → its profile, where that is another one."""
     destructive: bool = False
     """Whether tests that destroy may run here (the command line must consent too)."""
     networks: dict[Name, Network] = {}
@@ -316,6 +376,10 @@ class Lab(Part):
         if found := tuple(_contradictions(self)):
             raise found[0].followed_by(found[1:])
         return self
+
+    def profile_for(self, domain: str) -> str:
+        """The class of what is tested in a domain."""
+        return {**self.profiles}.get(domain, self.profile)  # type: ignore[call-overload, no-any-return]
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -357,6 +421,8 @@ def _contradictions(lab: Lab) -> Iterable[LabContradiction]:
         yield from _unknown((*at, "host"), redundancy.host, lab.hosts, "host")
     if lab.traffic:
         yield from _traffic_contradictions(lab, lab.traffic, addresses)
+    if lab.cloud:
+        yield from _cloud_contradictions(lab, lab.cloud)
 
 
 class _Taken:
@@ -449,6 +515,17 @@ def _traffic_contradictions(lab: Lab, traffic: Traffic, addresses: _Taken) -> It
         if routed and (port.address is None or port.gateway is None):
             yield LabContradiction(at, "behind a router, a port needs its address and its gateway")
     yield from _port_address_contradictions(traffic, addresses, routed=routed)
+
+
+def _cloud_contradictions(lab: Lab, cloud: Cloud) -> Iterable[LabContradiction]:
+    embedded = lab.provider == "embedded"
+    if embedded and not any("controller" in host.roles for host in lab.hosts.values()):
+        yield LabContradiction(("cloud",), "an embedded lab runs its cloud on a host of role controller: there is none")
+    for name, process in cloud.control_plane.items():
+        yield from _unknown(("cloud", "control_plane", name, "host"), process.host, lab.hosts, "host")
+    for key in ("control_plane", "upgrade_checks") if embedded else ():
+        if getattr(cloud, key):
+            yield LabContradiction(("cloud", key), "an embedded lab knows its own services: leave it out")
 
 
 def _port_address_contradictions(traffic: Traffic, addresses: _Taken, *, routed: bool) -> Iterable[LabContradiction]:

@@ -10,7 +10,7 @@ from nfvcert.errors import LabError
 from nfvcert.facts import fingerprint, sources_by_host
 from nfvcert.measure.trial import TrafficPath, Trials
 from nfvcert.presence import check
-from nfvcert.protocols import Completed, LabAccess, Shell
+from nfvcert.protocols import Bmc, Cloud, CloudSession, Completed, LabAccess, Shell
 from nfvcert.record import (
     CalibrationFacts,
     Event,
@@ -50,8 +50,12 @@ def look_again(plans: Iterable[StreamPlan], append: Callable[[Event], None], *, 
 class OpenStream:
     """The way from a planned stream to its lab. ``evidence`` is where commands and trials are told of now."""
 
-    def __init__(self, plan: StreamPlan, append: Callable[[Event], None], progress: Progress, owner: int) -> None:
+    def __init__(
+        self, plan: StreamPlan, append: Callable[[Event], None], progress: Progress, owner: int, *, run: str
+    ) -> None:
         self.plan = plan
+        self.run = run
+        """The run's id: what is made in the lab is named by it."""
         self.progress = progress
         self._owner = owner
         self._made_lab = False
@@ -98,6 +102,22 @@ class OpenStream:
         if self._access is None:
             raise LabError(f"lab {self.plan.lab.lab} is closed", what=host)
         return self._access.shell(host)
+
+    def bmc(self, host: str) -> Bmc:
+        """The management controller of a host of the inventory."""
+        if self._access is None:
+            raise LabError(f"lab {self.plan.lab.lab} is closed", what=host)
+        return self._access.bmc(host)
+
+    def cloud(self) -> Cloud:
+        """The lab's cloud, which an embedded lab starts for the first test that asks for it. Raises LabError."""
+        if self._access is None:
+            raise LabError(f"lab {self.plan.lab.lab} is closed", what="cloud")
+        return self._access.cloud(lambda what: self.progress(0.0, 0.0, what))
+
+    def cloud_session(self, label: str) -> CloudSession:
+        """What one test, or one module, does in the cloud; whoever asks for it closes it. Raises LabError."""
+        return self.cloud().session(f"{self.run}-{label}", ready_s=self.plan.parameters.api_ready_seconds)
 
     @property
     def trials(self) -> Trials:

@@ -88,6 +88,13 @@ class Phases:
         if isinstance(error, NfvcertError):
             return Verdict.INCONCLUSIVE, error.sentence, error.blame
         place = _place(error.__traceback__)
+        if type(error).__module__.startswith(("openstack.exceptions", "keystoneauth1.exceptions")):
+            # The cloud refused, failed or was silent, and the test did not expect it: as an ApiFault says.
+            return (
+                Verdict.FAIL,
+                f"{_one_line(str(error)) or type(error).__name__}{f' ({_at(place)})' if place else ''}",
+                "release",
+            )
         if isinstance(error, pytest.fail.Exception):
             # pytest-timeout ends a test this way too, and a hang says nothing about the release.
             if "pytest-timeout" in str(error):

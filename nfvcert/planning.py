@@ -18,13 +18,13 @@ from nfvcert.composition import Composition, Judge
 from nfvcert.composition_files import judge_of, read_composition
 from nfvcert.errors import UsageError
 from nfvcert.inputs import Inputs, StreamInput
+from nfvcert.joint import criteria_of
 from nfvcert.record import PlannedTest, StreamPlan
 from nfvcert.scope import Scope, choose_for, required_in, scope_of_unit, with_tests
 from nfvcert.streams import CannotGive, plan_tests
 from nfvcert.testcase import CollectedTest
 from nfvcert.testmodel import Criterion, TestModel
-from nfvcert.testmodel_files import problem_in
-from nfvcert.units import criteria
+from nfvcert.testmodel_files import check_profile, problem_in
 from nfvcert.waiver_files import waivers_of
 from nfvcert.waivers import HeldWaiver
 
@@ -73,7 +73,7 @@ def make_plans(
 def _plan(
     inputs: Inputs,
     stream: StreamInput,
-    judged_by: tuple[TestModel, Path],
+    judged_by: tuple[TestModel, tuple[Path, ...]],
     tests: Sequence[CollectedTest],
     took: Mapping[str, float],
     used: Counter[str],
@@ -85,26 +85,26 @@ def _plan(
         return digests.setdefault(file, digests.get(file) or files.digest(file))
 
     lab, path = stream.lab, stream.inventory
-    model, model_path = judged_by
-    if lab.profile not in model.profiles:
-        raise problem_in(
-            path,
-            ("profile",),
-            found=repr(lab.profile),
-            expected=f"a profile of test model {model_path.name}: {', '.join(model.profiles)}",
-        )
-    judge = judge_of(model, model_path, inputs.model_folder)
+    model, model_paths = judged_by
+    for member, model_path in zip(model.members, model_paths, strict=True):
+        check_profile(path, lab, member, model_path.name)
+    judge = judge_of(model, model_paths, inputs.model_folder)
+
+    def profile_for(member: TestModel) -> str:
+        return lab.profile_for(member.domain)
+
     composition = _composition(inputs, stream, model, judge)
     scope = _scope(inputs, stream, model, composition)
     forwards = lab.network.dut.forwards if lab.network else None
-    required = criteria(model, inputs.kpis, lab.profile, forwards, scope.size if scope else None)
-    if not any(criterion.decides for criterion in required):
-        raise problem_in(
-            model_path, ("criteria",), found=f"none required of lab {lab.lab}", expected="one criterion at least"
-        )
+    required = criteria_of(model, inputs.kpis, profile_for, forwards, scope.size if scope else None)
+    for member, model_path in zip(model.members, model_paths, strict=True):
+        if not any(criterion.decides and criterion.kpi.startswith(f"{member.domain}.") for criterion in required):
+            raise problem_in(
+                model_path, ("criteria",), found=f"none required of lab {lab.lab}", expected="one criterion at least"
+            )
     waivers = _waivers(inputs, stream, model, required)
-    others = [test for test in tests if model.domain not in test.domains]
-    tests = [test for test in tests if model.domain in test.domains]
+    others = [test for test in tests if not model.domains & test.domains]
+    tests = [test for test in tests if model.domains & test.domains]
     choices = None
     if scope and stream.unit and inputs.catalogue:
         parts = composition.parts if composition else ()
@@ -113,7 +113,7 @@ def _plan(
         scope = scope.model_copy(update={"criteria_left_out": left})
     try:
         planned, left_out = plan_tests(
-            tests, required, domain=model.domain, lab=lab, took=took, used=used, choices=choices
+            tests, required, domains=model.domains, lab=lab, took=took, used=used, choices=choices
         )
     except CannotGive as error:
         raise UsageError(str(error), hint=f"the lab is described in {path}") from error
@@ -136,13 +136,13 @@ def _plan(
         inventory=path.name,
         inventory_sha256=digest(path),
         model=judge.model,
-        model_file=model_path.name,
+        model_file=", ".join(each.name for each in model_paths),
         model_sha256=judge.sha256,
         model_based_on=judge.based_on,
         model_base_sha256=judge.base_sha256,
         catalogue_sha256=digest(inputs.catalogue_file),
-        profile=lab.profile,
-        profile_title=model.profiles[lab.profile],
+        profile=_profile(stream, model),
+        profile_title="; ".join(member.profiles[profile_for(member)] for member in model.members),
         parameters=model.parameters_at(scope.depth) if scope else model.parameters,
         criteria=required,
         waivers=waivers,
@@ -151,6 +151,11 @@ def _plan(
         planned=planned,
         left_out=left_out,
     )
+
+
+def _profile(stream: StreamInput, model: TestModel) -> str:
+    """The class of what is tested, of each domain that the model judges."""
+    return ", ".join(stream.lab.profile_for(member.domain) for member in model.members)
 
 
 def _waivers(
@@ -162,7 +167,7 @@ def _waivers(
         unit=stream.unit.unit if stream.unit else None,
         lab=stream.lab.lab,
         day=datetime.now(UTC).date(),
-        domain=model.domain,
+        domains=model.domains,
         subjects={criterion.subject for criterion in required},
         components=inputs.catalogue.components if inputs.catalogue else (),
     )
@@ -175,7 +180,7 @@ def _composition(inputs: Inputs, stream: StreamInput, model: TestModel, judge: J
     return read_composition(
         stream.unit_file,
         stream.unit,
-        stream.lab,
+        _profile(stream, model),
         judge=judge,
         valid_days=model.part_valid_days,
         releases=inputs.releases,

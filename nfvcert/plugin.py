@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nfvcert.lab import Lab
     from nfvcert.measure.trial import Trials
     from nfvcert.open_stream import OpenStream
-    from nfvcert.protocols import Shell
+    from nfvcert.protocols import Bmc, CloudSession, Shell
     from nfvcert.recorder import KpiRecorder, Progress
     from nfvcert.testmodel import Parameters
 
@@ -108,6 +108,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     if _certifies(config):
+        # openstacksdk warns of its own future at every connection: no reason not to certify where warnings are errors.
+        config.addinivalue_line("filterwarnings", "ignore:::openstack")
         import gc
         import os
 
@@ -178,13 +180,39 @@ def shell(stream: OpenStream) -> Callable[[str], Shell]:
     return stream.shell
 
 
+def _cloud(stream: OpenStream, request: pytest.FixtureRequest) -> Iterator[CloudSession]:
+    """What this test does in the lab's cloud; all that it makes is deleted after it."""
+    session = stream.cloud_session(request.node.originalname.removeprefix("test_").replace("_", "-")[:40])
+    yield session
+    session.close()
+
+
+def _shared_cloud(stream: OpenStream) -> Iterator[CloudSession]:
+    """What the tests of a stream share in the lab's cloud, such as an image; deleted after the last of them."""
+    session = stream.cloud_session("shared")
+    yield session
+    session.close()
+
+
+# The claims of fixtures stand as data, since this module may load nothing but pytest.
+_cloud.nfvcert_claims = ((("cloud",), {}),)  # type: ignore[attr-defined]
+_shared_cloud.nfvcert_claims = ((("cloud",), {}),)  # type: ignore[attr-defined]
+cloud = pytest.fixture(name="cloud")(_cloud)
+shared_cloud = pytest.fixture(scope="session", name="shared_cloud")(_shared_cloud)
+
+
+@pytest.fixture(scope="session")
+def bmc(stream: OpenStream) -> Callable[[str], Bmc]:
+    """``bmc(host)`` is the management controller of a host of the inventory."""
+    return stream.bmc
+
+
 def _trials(stream: OpenStream) -> Trials:
     """Valid trials on the lab's calibrated traffic generator."""
     return stream.trials
 
 
 # Who measures has the generator to itself, and what its lab shares with others, such as this machine's processors.
-# The claims stand as data, since this module may load nothing but pytest.
 _trials.nfvcert_claims = (  # type: ignore[attr-defined]
     (("generator",), {"exclusive": True}),
     (("shares",), {"exclusive": True, "every": True}),

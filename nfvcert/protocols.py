@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from nfvcert.lab import Lab
+from nfvcert.lab import ControlProcess, Lab
 
 __all__ = [
     "Bmc",
     "Calibration",
+    "Cloud",
+    "CloudSession",
     "Completed",
     "LabAccess",
     "LatencySummary",
@@ -189,6 +191,81 @@ class TrafficGenerator(Protocol):
         ...
 
 
+class CloudSession(Protocol):
+    """What one user does in a cloud under test. All that it makes is deleted when its test ends, the last first."""
+
+    sdk: Any
+    """openstacksdk's connection (`openstack.connection.Connection`)."""
+    project_id: str
+    """Of a session that `project` made; empty for the administrator's."""
+    user_id: str
+    password: str
+
+    @property
+    def control_plane(self) -> Mapping[str, ControlProcess]:
+        """Service → where its processes are, and how they are found."""
+        ...
+
+    @property
+    def upgrade_checks(self) -> Mapping[str, str]:
+        """Service → the command that checks its upgrade, on a host of role controller."""
+        ...
+
+    def name(self) -> str:
+        """A name that nothing else has, which tells whose it is."""
+        ...
+
+    def create(self, kind: str, *, timeout_s: float | None = None, **attributes: Any) -> Any:
+        """Make a resource, such as `compute.server`, and wait until it can be used. Raises ApiFault, ValueError."""
+        ...
+
+    def track(self, kind: str, made: Any) -> Any:
+        """Let something that was made through ``sdk`` be deleted with the rest."""
+        ...
+
+    def wait(self, resource: Any, status: str, *, timeout_s: float | None = None) -> Any:
+        """Wait for a status of a resource that this session made. Raises ApiFault with the fault that the API tells."""
+        ...
+
+    def delete(self, resource: Any, *, timeout_s: float | None = None) -> None:
+        """Delete what this session made, and wait until it is gone. Raises ApiFault."""
+        ...
+
+    def refuses(self, action: Callable[[], Any], *statuses: int) -> bool:
+        """Whether the API says no to an action: status 403 or 404, or one of ``statuses``; other errors stay errors."""
+        ...
+
+    def project(self, *roles: str) -> CloudSession:
+        """The session of a new user in a new project, with roles in it (default: member). Raises ApiFault."""
+        ...
+
+    def close(self) -> None:
+        """Delete all that was made. Raises ApiFault that names what could not be deleted."""
+        ...
+
+
+@runtime_checkable
+class Cloud(Protocol):
+    """An OpenStack cloud, as the administrator that clouds.yaml names."""
+
+    name: str
+
+    def check(self) -> None:
+        """See that it lets us in. Raises LabError."""
+        ...
+
+    def session(self, label: str, *, ready_s: float = ...) -> CloudSession:
+        """What one test does; ``label`` is part of the names of all that it makes. Raises LabError.
+
+        ``ready_s``: how long what it makes may take to be ready to use.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close its connections."""
+        ...
+
+
 @runtime_checkable
 class LabAccess(Protocol):
     """A lab that is up: the ways into it."""
@@ -203,6 +280,10 @@ class LabAccess(Protocol):
 
     def bmc(self, host: str) -> Bmc:
         """The management controller of a host. Raises LookupError for an unknown host, LabError where it has none."""
+        ...
+
+    def cloud(self, tell: Callable[[str], None] = ...) -> Cloud:
+        """The lab's cloud; an embedded one is started, as ``tell`` is told. Raises LabError where there is none."""
         ...
 
     def generator(self) -> TrafficGenerator:

@@ -184,6 +184,10 @@ def scope_of_unit(
     rules = model.rules_for(size.value)
     before = {component for part in parts for component in part.components}
     now = {change.component for change in unit.changes} - before
+    always = dict.fromkeys((*rules.mandatory, *(rules.integration if parts else ())))
+    if len(model.members) > 1:  # what always runs is what always runs where a domain is concerned at all
+        concerned = {catalogue[name].domain for name in catalogue.reached(sorted(before | now), rules.radius)}
+        always = {kpi: None for kpi in always if kpi.partition(".")[0] in concerned}
     return scope_of(
         {**{part.unit: part.components for part in parts}, "": now},
         catalogue,
@@ -193,8 +197,8 @@ def scope_of_unit(
         release_class=release_class.value,
         class_because=release_class.because,
         radius=rules.radius,
-        depth=rules.depth_for(release_class.value),
-        mandatory=dict.fromkeys((*rules.mandatory, *(rules.integration if parts else ()))),
+        depth=model.depth_for(size.value, release_class.value),
+        mandatory=always,
         untested_at_most=rules.untested_at_most,
     )
 

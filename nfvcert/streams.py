@@ -49,13 +49,13 @@ def plan_tests(
     collected: Sequence[CollectedTest],
     criteria: Sequence[Criterion],
     *,
-    domain: str,
+    domains: Collection[str],
     lab: Lab,
     took: Mapping[str, float],
     used: Counter[str] | None = None,
     choices: Mapping[str, Choice] | None = None,
 ) -> tuple[tuple[PlannedTest, ...], tuple[LeftOut, ...]]:
-    """Split the collected tests of a domain into those that the criteria want and those left out, each with its reason.
+    """Split the tests of some domains into those that the criteria want and those left out, each with its reason.
 
     ``took`` are seconds of earlier runs by case; ``used`` says how much each resource is already claimed, and is kept.
     ``choices`` are a scope's: node id → whether the release wants the test; None wants them all.
@@ -69,7 +69,7 @@ def plan_tests(
     elsewhere = {criterion.kpi for criterion in criteria if not criterion.applies}
     planned, left_out = [], []
     for test in collected:
-        if domain not in test.domains:
+        if not test.domains & set(domains):
             continue
         asked_for = [kpi for kpi in test.measures if kpi in wanted]
         if test.needs_forwarding not in {None, forwards}:
@@ -92,7 +92,7 @@ def plan_tests(
                     test=test.test,
                     title=test.title,
                     measures=test.measures,
-                    reason=_reason(test, asked_for, domain, choices),
+                    reason=_reason(test, asked_for, choices),
                     expected_seconds=took.get(test.case, test.expected_seconds or DEFAULT_SECONDS),
                     needs=needs,
                     destructive=test.destructive,
@@ -104,8 +104,12 @@ def plan_tests(
     return tuple(_chained(planned, shared, lab.lab)), tuple(left_out)
 
 
-def _reason(test: CollectedTest, asked_for: Sequence[str], domain: str, choices: Mapping[str, Choice] | None) -> str:
-    required = f"required: {', '.join(asked_for)}" if asked_for else f"functional test of the {domain} suite"
+def _reason(test: CollectedTest, asked_for: Sequence[str], choices: Mapping[str, Choice] | None) -> str:
+    required = (
+        f"required: {', '.join(asked_for)}"
+        if asked_for
+        else f"functional test of the {'/'.join(sorted(test.domains))} suite"
+    )
     return f"{choices[test.test].reason}; {required}" if choices is not None else required
 
 

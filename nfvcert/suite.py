@@ -1,26 +1,49 @@
 """The names that suites use, and no others: what a test can be given, what it can raise, what it can hand over."""
 
 from nfvcert.claims import claims
-from nfvcert.errors import CriterionFailed, InvalidMeasurement, LabError
+from nfvcert.errors import ApiFault, CriterionFailed, InvalidMeasurement, LabError
 from nfvcert.lab import Lab
+from nfvcert.measure.host import (
+    PLATFORM_COMMAND,
+    ClockReading,
+    HostLoad,
+    clock_offsets,
+    deviations,
+    host_load,
+    kernel_errors,
+    load,
+    memory_command,
+    platform_facts,
+    undeclared,
+    wakeup_command,
+    wakeup_latency_p99,
+)
+from nfvcert.measure.outage import Probe, outage
 from nfvcert.measure.stats import Estimate, estimate_median
 from nfvcert.measure.throughput import Counts, Throughput, search
 from nfvcert.measure.trial import TrafficPath, Trials
-from nfvcert.protocols import Completed, LatencySummary, Shell, Stream, StreamResult
+from nfvcert.protocols import Bmc, CloudSession, Completed, LatencySummary, Shell, Stream, StreamResult
 from nfvcert.recorder import KpiRecorder, Progress
 from nfvcert.testmodel import Parameters
 
 __all__ = [
+    "PLATFORM_COMMAND",
+    "ApiFault",
+    "Bmc",
+    "ClockReading",
+    "CloudSession",
     "Completed",
     "Counts",
     "CriterionFailed",
     "Estimate",
+    "HostLoad",
     "InvalidMeasurement",
     "KpiRecorder",
     "Lab",
     "LabError",
     "LatencySummary",
     "Parameters",
+    "Probe",
     "Progress",
     "Shell",
     "Stream",
@@ -29,6 +52,17 @@ __all__ = [
     "TrafficPath",
     "Trials",
     "claims",
+    "clock_offsets",
+    "deviations",
     "estimate_median",
+    "host_load",
+    "kernel_errors",
+    "load",
+    "memory_command",
+    "outage",
+    "platform_facts",
     "search",
+    "undeclared",
+    "wakeup_command",
+    "wakeup_latency_p99",
 ]

@@ -19,6 +19,7 @@ from nfvcert.parts import Contradiction, Name, Part
 
 __all__ = [
     "DEPTHS",
+    "SHARED_PARAMETERS",
     "SIZES",
     "Bound",
     "Criterion",
@@ -28,12 +29,14 @@ __all__ = [
     "ModelVersion",
     "ParameterValues",
     "Parameters",
+    "ReleaseClass",
     "Rule",
     "Size",
     "SizeRules",
     "State",
     "TestModel",
     "looser_parameters",
+    "parameter_domain",
 ]
 
 Bound: TypeAlias = str | float | int | dict[Name, str | float | int]
@@ -151,6 +154,22 @@ class ParameterValues(Part):
     failover_repeats: int = Field(default=3, ge=1, le=100)
     failover_rate: float = Field(default=0.1, gt=0, le=1)
     """Load while a link is taken away, as a share of the line rate."""
+    api_requests: int = Field(default=20, ge=5, le=10_000)
+    """Samples of the response time of each operation of an API."""
+    api_concurrency: tuple[Annotated[int, Field(ge=1, le=500)], ...] = (1, 10)
+    """At how many requests at once an API is measured."""
+    api_servers: int = Field(default=3, ge=1, le=1000)
+    """Servers whose time to ACTIVE is measured."""
+    api_ready_seconds: float = Field(default=120.0, gt=0)
+    """How long what is made in a cloud may take to be ready to use, where no criterion says."""
+    recovery_seconds_max: float = Field(default=60.0, gt=0)
+    """How long a killed service of the control plane may be waited for."""
+    compute_load_seconds: float = Field(default=2.0, ge=1, le=3600)
+    """How long a host's processors, and its memory, are loaded for one measurement."""
+    compute_wakeups: int = Field(default=1000, ge=100, le=10_000_000)
+    """How often a thread of each processor sleeps for 1 ms, to see how late it wakes."""
+    compute_bmc_requests: int = Field(default=12, ge=5, le=10_000)
+    """How often a management controller is asked, twice a second."""
 
 
 class Parameters(ParameterValues):
@@ -181,9 +200,26 @@ STRICTER: dict[str, Literal["more", "less", "superset"]] = {
     "burst_seconds": "more",
     "soak_seconds": "more",
     "failover_repeats": "more",
+    "api_requests": "more",
+    "api_concurrency": "superset",
+    "api_servers": "more",
+    "compute_load_seconds": "more",
+    "compute_wakeups": "more",
+    "compute_bmc_requests": "more",
 }
 """Parameter → which way tests more. What is not here (a load, the number of flows) says what is measured, not how
 thoroughly: two values of it are two questions, of which none is the stricter one."""
+
+
+SHARED_PARAMETERS = frozenset({"repeats", "repeats_max"})
+"""Of all domains."""
+
+
+def parameter_domain(name: str) -> str:
+    """The domain that a parameter is of, which is not shared."""
+    if name.startswith("compute_"):
+        return "compute"
+    return "vim" if name.startswith(("api_", "recovery_")) else "network"
 
 
 def looser_parameters(before: Parameters, after: Parameters) -> Iterator[tuple[str, str]]:
@@ -220,6 +256,12 @@ class DepthParameters(Part):
     burst_seconds: float | None = Field(default=None, gt=0, le=60)
     soak_seconds: float | None = Field(default=None, gt=0)
     failover_repeats: int | None = Field(default=None, ge=1, le=100)
+    api_requests: int | None = Field(default=None, ge=5, le=10_000)
+    api_concurrency: tuple[int, ...] | None = None
+    api_servers: int | None = Field(default=None, ge=1, le=1000)
+    compute_load_seconds: float | None = Field(default=None, ge=1, le=3600)
+    compute_wakeups: int | None = Field(default=None, ge=100, le=10_000_000)
+    compute_bmc_requests: int | None = Field(default=None, ge=5, le=10_000)
 
 
 class DepthByClass(Part):
@@ -282,6 +324,20 @@ class TestModel(Part):
     def based_on(self) -> str:
         """Name and version of the model that it is an overlay of; empty for one that stands alone."""
         return ""
+
+    @property
+    def members(self) -> tuple[TestModel, ...]:
+        """The models that judge together: this one alone (see `joint`)."""
+        return (self,)
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """The domains whose tests it judges."""
+        return frozenset(member.domain for member in self.members)
+
+    def depth_for(self, size: Size, release_class: ReleaseClass) -> Depth | None:
+        """The depth of a size and class of releases; None: the `parameters` as they are."""
+        return self.rules_for(size).depth_for(release_class)
 
     def rules_for(self, size: Size) -> SizeRules:
         """What is asked for of releases of a size."""

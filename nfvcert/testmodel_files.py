@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from nfvcert.document import Document, dotted
 from nfvcert.errors import FileError, UsageError
 from nfvcert.files import build, digest, load, read_document
+from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi, KpiName
 from nfvcert.mistakes import did_you_mean, file_error
 from nfvcert.overlays import LayeredModel, Overlay, merged
@@ -31,6 +32,7 @@ from nfvcert.units import UNITS, BoundProblem, criteria
 __all__ = [
     "RELEASED",
     "base_file",
+    "check_profile",
     "find_model",
     "group_models",
     "model_files",
@@ -125,6 +127,18 @@ def read_model(path: Path, kpis: Mapping[str, Kpi], folder: Path | None = None) 
         _check_bounds(path, model, kpis)
     _check_unchanged(document, model, folder)
     return model
+
+
+def check_profile(inventory: Path, lab: Lab, model: TestModel, file: str) -> None:
+    """Raises FileError where an inventory names no profile of a test model, which was read from ``file``."""
+    profile = lab.profile_for(model.domain)
+    if profile not in model.profiles:
+        raise problem_in(
+            inventory,
+            ("profiles", model.domain) if model.domain in lab.profiles else ("profile",),
+            found=repr(profile),
+            expected=f"a profile of test model {file}: {', '.join(model.profiles)}",
+        )
 
 
 def base_file(path: Path, model: TestModel, folder: Path | None = None) -> Path | None:

@@ -40,13 +40,13 @@ def waivers_of(
     unit: str | None,
     lab: str,
     day: date,
-    domain: str,
+    domains: Collection[str],
     subjects: Collection[str],
     components: Collection[str],
 ) -> tuple[HeldWaiver, ...]:
     """The waivers of a stream, as they stand on a day.
 
-    ``subjects`` are all criteria of its test model, which is of ``domain``; ``components`` all of the catalogue.
+    ``subjects`` are all criteria of its test model, which is of ``domains``; ``components`` all of the catalogue.
     Raises FileError for one of this unit and lab that is for no such criterion, or no such component: somebody
     relies on it. One for a KPI of another domain belongs to another model.
     """
@@ -58,7 +58,7 @@ def waivers_of(
         key: str = "untested" if waiver.untested is not None else "criterion"
         known = components if waiver.untested is not None else subjects
         if waiver.subject not in known:
-            if waiver.criterion is not None and not waiver.criterion.startswith(f"{domain}."):
+            if waiver.criterion is not None and waiver.criterion.partition(".")[0] not in domains:
                 continue
             raise problem_in(
                 each.path,

@@ -43,6 +43,14 @@ def add(commands: Commands) -> None:
         )
         if optional:
             command.add_argument("name", metavar=optional, help="a name in the inventory, or the path of a file")
+        if name == "up":
+            command.add_argument("--without-cloud", action="store_true", help="leave its OpenStack to the first test")
+        if name == "sweep":
+            command.add_argument(
+                "--cloud", metavar="NAME", help="remove what killed runs left in the cloud of this lab instead"
+            )
+            command.add_argument("--of-run", default="", metavar="RUN", help="only of one run (its id)")
+            command.add_argument("--dry-run", action="store_true", help="only tell what would be removed")
         if name == "facts":
             command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write them there, as JSON")
         if name == "release":
@@ -102,6 +110,8 @@ def _lab_up(arguments: argparse.Namespace) -> int:
     embedded.ensure_privileges(_again())
     started = time.monotonic()
     found = embedded.up(lab)
+    if lab.cloud and not arguments.without_cloud:
+        embedded.start_cloud(found, say)
     what = f"is up after {time.monotonic() - started:.1f} s" if found.created else "was up"
     say(f"lab {lab.lab} {what}: {', '.join(lab.hosts)} (state in {found.run_dir})")
     return 0
@@ -120,13 +130,55 @@ def _lab_down(arguments: argparse.Namespace) -> int:
 
 
 def _lab_sweep(arguments: argparse.Namespace) -> int:
-    del arguments
     from nfvcert import embedded
+
+    if arguments.cloud is not None:
+        return _sweep_cloud(arguments)
+    if arguments.dry_run or arguments.of_run:
+        raise UsageError("--dry-run and --of-run are for a cloud: name its lab with --cloud")
 
     embedded.ensure_privileges(_again())
     for sentence in embedded.sweep() or ["nothing was left"]:
         say(sentence)
     return 0
+
+
+def _sweep_cloud(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from nfvcert import embedded
+    from nfvcert.access import open_lab
+    from nfvcert.drivers import cloud_sweep
+    from nfvcert.files import read_lab
+
+    lab = read_lab(arguments.cloud, _directories(arguments))
+    if lab.provider == "embedded":
+        embedded.ensure_privileges(_again())
+        if embedded.find(lab.lab) is None:
+            raise UsageError(f"lab {lab.lab} is not up, and what was in its cloud is gone with it")
+    access = open_lab(lab, on_completed=lambda _: None, in_use=True)
+    try:
+        sdk = access.cloud().session("sweep").sdk
+        found = cloud_sweep.find(sdk, arguments.of_run)
+        if not found:
+            say("nothing was left")
+            return 0
+        table = Table("Kind", "Name", "Id", "" if arguments.dry_run else "Result", box=None, pad_edge=False)
+        outcomes: dict[str, str] = {}
+        failed = 0
+        if not arguments.dry_run:
+            failed = cloud_sweep.remove(
+                sdk, found, lambda left, trouble: outcomes.update({left.resource.id: trouble or "deleted"})
+            )
+        for left in found:
+            table.add_row(left.kind.name, left.name, left.resource.id, outcomes.get(left.resource.id, ""))
+        Console(highlight=False).print(table)
+        told = "none deleted: --dry-run" if arguments.dry_run else f"{failed} could not be deleted"
+        say(f"{len(found)} found, {told}")
+        return 1 if failed else 0
+    finally:
+        access.close()
 
 
 def _lab_check(arguments: argparse.Namespace) -> int:

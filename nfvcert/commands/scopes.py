@@ -96,7 +96,7 @@ def _preview(arguments: argparse.Namespace) -> Preview:
     from nfvcert.files import find_lab, read_lab
     from nfvcert.impact import preview
     from nfvcert.streams import CannotGive
-    from nfvcert.testmodel_files import problem_in
+    from nfvcert.testmodel_files import check_profile
 
     releases = [Path(folder) for folder in arguments.releases or ["releases"]]
     inventories = [Path(folder) for folder in arguments.inventory or ["lab_inventory"]]
@@ -109,20 +109,16 @@ def _preview(arguments: argparse.Namespace) -> Preview:
         check_lab(find_lab(arguments.lab, inventories), lab, catalogue)
     tests = collect_suites(Path())
     check_tests(tests, catalogue)
-    model, model_path, kpis = _model(arguments, tests)
-    if lab is not None and lab.profile not in model.profiles:
-        raise problem_in(
-            find_lab(arguments.lab, inventories),
-            ("profile",),
-            found=repr(lab.profile),
-            expected=f"a profile of test model {model.model}: {', '.join(model.profiles)}",
-        )
+    model, model_paths, kpis = _model(arguments, tests, lab)
+    if lab is not None:
+        for member, model_path in zip(model.members, model_paths, strict=True):
+            check_profile(find_lab(arguments.lab, inventories), lab, member, model_path.name)
     composition = (
         read_composition(
             path,
             unit,
-            lab,
-            judge=judge_of(model, model_path, arguments.models),
+            ", ".join(lab.profile_for(member.domain) for member in model.members),
+            judge=judge_of(model, model_paths, arguments.models),
             valid_days=model.part_valid_days,
             releases=releases,
         )
@@ -149,24 +145,29 @@ def _waived(folder: Path, unit: ReleaseUnit, lab: Lab | None) -> Mapping[str, He
     return untested_waivers(held(written, unit=unit.unit, lab=lab.lab if lab else "", day=today))
 
 
-def _model(arguments: argparse.Namespace, tests: Iterable[CollectedTest]) -> tuple[TestModel, Path, Mapping[str, Kpi]]:
-    """The test model that is named, or the one of the domain of the tests. Raises UsageError, FileError."""
+def _model(
+    arguments: argparse.Namespace, tests: Iterable[CollectedTest], lab: Lab | None
+) -> tuple[TestModel, tuple[Path, ...], Mapping[str, Kpi]]:
+    """The test model that is named, or those of the domains of the tests and of a lab, joint; with their files.
+
+    Raises UsageError, FileError.
+    """
+    from nfvcert.joint import join
     from nfvcert.testmodel_files import find_model, group_models, read_kpis, read_model
 
     kpis = read_kpis(arguments.models)
     if arguments.test_model is not None:
         path = find_model(arguments.test_model, arguments.models)
-        return read_model(path, kpis), path, kpis
+        return read_model(path, kpis), (path,), kpis
     domains = {domain for test in tests for domain in test.domains}
     found = [(read_model(path, kpis), path) for path in group_models(arguments.models)]
     models = [(model, path) for model, path in found if model.domain in domains]
-    if len(models) == 1:
-        return *models[0], kpis
     if not models:
         raise UsageError(f"no test model in {arguments.models} is for the domains that the suites test")
-    raise UsageError(
-        f"there are several test models, {', '.join(m.model for m, _ in models)}: name one with --test-model"
-    )
+    if lab is not None:
+        models = [(m, path) for m, path in models if lab.profile_for(m.domain) in m.profiles] or models[:1]
+    models.sort(key=lambda each: each[0].domain)
+    return join([model for model, _ in models]), tuple(path for _, path in models), kpis
 
 
 def _command(arguments: argparse.Namespace) -> str:
@@ -206,7 +207,7 @@ def _impact(arguments: argparse.Namespace) -> int:
     catalogue = read_catalogue(arguments.models)
     tests = collect_suites(Path())
     check_tests(tests, catalogue)
-    model, _, kpis = _model(arguments, tests)
+    model, _, kpis = _model(arguments, tests, None)
     found = impacts(catalogue, model, kpis, tests)
     name = f"{model.model} {model.version}"
     if arguments.markdown:

@@ -12,7 +12,6 @@ from typing import Any
 
 import requests
 import sushy
-from requests.adapters import HTTPAdapter
 from sushy.exceptions import (
     AccessError,
     HTTPError,
@@ -23,9 +22,8 @@ from sushy.exceptions import (
 )
 from sushy.exceptions import ConnectionError as NoConnection
 from sushy.resources.updateservice.softwareinventory import SoftwareInventoryCollection
-from urllib3 import HTTPConnectionPool, PoolManager
-from urllib3.connection import HTTPConnection
 
+from nfvcert.drivers.through import Through
 from nfvcert.errors import LabError, Unreachable
 from nfvcert.presence import SEPARATOR
 
@@ -169,7 +167,8 @@ class RedfishBmc:
             )
             if self._connect is not None:
                 connector._session.trust_env = False  # no proxy knows the way  # noqa: SLF001
-                connector._session.mount("http://", _Through(self._connect))  # noqa: SLF001 - it is offered nowhere
+                opened = self._connect
+                connector._session.mount("http://", Through(lambda *_: opened()))  # noqa: SLF001 - it is offered nowhere
             secret_now = self._password()
             auth = sushy.auth.BasicAuth(self._user or "", secret_now) if secret_now is not None else None
             self._root = sushy.Sushy(self._url, verify=self._verify_tls, auth=auth, connector=connector)
@@ -233,27 +232,6 @@ def _members(collection: Callable[[], Any]) -> Iterable[Any]:
         return []
     # Its own `get_members` passes over what is not found: an adapter of which nothing is known would not be missed.
     return [found.get_member(each) for each in found.members_identities]
-
-
-class _Through(HTTPAdapter):
-    """Connections that somebody else opens, such as into a network namespace."""
-
-    def __init__(self, connect: Callable[[], socket.socket]) -> None:
-        class Connection(HTTPConnection):
-            def _new_conn(self) -> socket.socket:
-                return connect()
-
-        class Pool(HTTPConnectionPool):
-            ConnectionCls = Connection
-
-        self._pool = Pool
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **keywords: Any) -> None:
-        """As HTTPAdapter."""
-        del args, keywords
-        self.poolmanager = PoolManager()
-        self.poolmanager.pool_classes_by_scheme = {"http": self._pool}
 
 
 def secret(reference: str) -> str:

@@ -8,28 +8,30 @@ Faults of the device: `loss`, `rate-cap`, `mtu`, `flap`, `flood`, `leak`, `no-fa
 `unreachable`, `host-key`, `no-bmc`, and hosts that are at another version than the lab's inventory says:
 `wrong-firmware`, `wrong-package`.
 
+Faults of compute hosts are in `nfvcert.embedded.host_faults`.
+Faults of the lab's cloud, which must run, are in `nfvcert.embedded.cloud.faults`.
+
 A seeded fault is marked in the lab's folder. If the process that seeded it is killed, the next `up`
 makes the lab anew: a fault that nobody cleared would fail the next release.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Event, Thread
 from typing import Any, ClassVar
 
-import psutil
-
 from nfvcert.embedded import bmc, bridges, emulation, routers, sshd
 from nfvcert.embedded.cabling import device_mtu, fabric_interface
+from nfvcert.embedded.cloud.faults import CLOUD_FAULTS
+from nfvcert.embedded.fault import Fault
 from nfvcert.embedded.faultmarks import mark, unmark
+from nfvcert.embedded.host_faults import HOST_FAULTS
+from nfvcert.embedded.logins import end_sshd, start_sshd
 from nfvcert.embedded.nftables import nft, remove_table
 from nfvcert.embedded.pop import EmbeddedLab
-from nfvcert.embedded.rundir import Process, end, locked, read_state, write_state
 from nfvcert.embedded.sites import Sites, opened
 from nfvcert.embedded.wiring import Site, cable, explained
 from nfvcert.errors import LabError
@@ -56,23 +58,6 @@ __all__ = [
     "WrongPackage",
     "seeded",
 ]
-
-
-class Fault(ABC):
-    """One fault: what it is called, how it gets into a lab that is up, and out again."""
-
-    name: ClassVar[str]
-
-    def check(self, sites: Sites) -> None:  # noqa: B027  # most labs can have most faults
-        """Raises: LookupError for an unknown port or host; LabError when nothing in this lab could break so."""
-
-    @abstractmethod
-    def seed(self, sites: Sites) -> None:
-        """Break the lab. Raises: LabError, MissingPackage."""
-
-    @abstractmethod
-    def clear(self, sites: Sites) -> None:
-        """Mend the lab; right after a `seed` that failed halfway, too. Raises: LabError."""
 
 
 @contextmanager
@@ -402,11 +387,11 @@ class NoSshd(Fault):
 
     def seed(self, sites: Sites) -> None:
         """End it."""
-        _end_sshd(sites, self.host)
+        end_sshd(sites, self.host)
 
     def clear(self, sites: Sites) -> None:
         """Start it again."""
-        _start_sshd(sites, self.host, key=None)
+        start_sshd(sites, self.host, key=None)
 
 
 @dataclass
@@ -423,13 +408,13 @@ class ChangedHostKey(Fault):
 
     def seed(self, sites: Sites) -> None:
         """Start its sshd anew with the key that another one would have made."""
-        _end_sshd(sites, self.host)
-        _start_sshd(sites, self.host, key=sshd.another_key(sites.folder, self.host))
+        end_sshd(sites, self.host)
+        start_sshd(sites, self.host, key=sshd.another_key(sites.folder, self.host))
 
     def clear(self, sites: Sites) -> None:
         """Start it anew with its own key."""
-        _end_sshd(sites, self.host)
-        _start_sshd(sites, self.host, key=None)
+        end_sshd(sites, self.host)
+        start_sshd(sites, self.host, key=None)
 
 
 @dataclass
@@ -569,27 +554,25 @@ class NoBmc(Fault):
         return [host for host in asked if _firmware_of(sites.lab, host)]
 
 
-FAULTS: Mapping[str, type[Fault]] = {
-    fault.name: fault
-    for fault in (
-        Loss,
-        RateCap,
-        MtuTooSmall,
-        Flapping,
-        Flooding,
-        Leak,
-        DeadBackup,
-        Duplicates,
-        Unplugged,
-        SlowGenerator,
-        NoSshd,
-        Unreachable,
-        ChangedHostKey,
-        WrongFirmware,
-        WrongPackage,
-        NoBmc,
-    )
-}
+_OF_LAB: tuple[type[Fault], ...] = (
+    Loss,
+    RateCap,
+    MtuTooSmall,
+    Flapping,
+    Flooding,
+    Leak,
+    DeadBackup,
+    Duplicates,
+    Unplugged,
+    SlowGenerator,
+    NoSshd,
+    Unreachable,
+    ChangedHostKey,
+    WrongFirmware,
+    WrongPackage,
+    NoBmc,
+)
+FAULTS: Mapping[str, type[Fault]] = {fault.name: fault for fault in (*_OF_LAB, *HOST_FAULTS, *CLOUD_FAULTS)}
 """All faults by name."""
 
 
@@ -642,25 +625,3 @@ def _changes(version: str, before: str, name: str) -> None:
     """A fault that changes nothing would be found by nobody, and prove nothing."""
     if version == before:
         raise LookupError(f"{name} is at {version} already: name another version")
-
-
-def _end_sshd(sites: Sites, host: str) -> None:
-    state = read_state(sites.folder)
-    recorded = state.daemons.get(f"sshd {host}") if state else None
-    if recorded is None or not recorded.alive:
-        return
-    # One session may end while another one is looked at, and psutil then raises.
-    with suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(recorded.pid).children(recursive=True):
-            if process := Process.of(child.pid):
-                end(process)
-    end(recorded)
-
-
-def _start_sshd(sites: Sites, host: str, *, key: Path | None) -> None:
-    process = sshd.start(sites.lab, sites.folder, host, key=key).ready()
-    with locked(sites.folder):
-        state = read_state(sites.folder)
-        if state is not None:
-            daemons = state.daemons | {f"sshd {host}": process}
-            write_state(sites.folder, state.model_copy(update={"daemons": daemons}))

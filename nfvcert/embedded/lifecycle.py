@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nfvcert.embedded.pop import EmbeddedLab, login_user
 from nfvcert.embedded.ports import loop_of, ports_of
@@ -14,7 +16,13 @@ from nfvcert.embedded.rundir import Busy, Process, State, lab_names, locked, rea
 from nfvcert.errors import LabError
 from nfvcert.lab import Lab
 
-__all__ = ["down", "find", "sweep", "up"]
+if TYPE_CHECKING:
+    from nfvcert.embedded.cloud.installation import EmbeddedCloud
+
+__all__ = ["down", "find", "start_cloud", "sweep", "up"]
+
+CLOUD_TIMEOUT_S = 1200.0
+"""How long another process may take to start a cloud for the first time."""
 
 
 def up(lab: Lab, *, owner: int | None = None, in_use: bool = False) -> EmbeddedLab:
@@ -58,6 +66,29 @@ def find(name: str) -> EmbeddedLab | None:
     folder = run_root() / name
     state = read_state(folder)
     return _embedded(state.lab, folder, created=False) if state and state.stage == "up" else None
+
+
+def start_cloud(found: EmbeddedLab, tell: Callable[[str], None] = lambda _: None) -> EmbeddedCloud:
+    """The cloud of a lab that is up; started where it does not run yet, of which ``tell`` is told in words.
+
+    Raises: LabError, MissingPackage.
+    """
+    from nfvcert.embedded.cloud import installation
+
+    require(installation.PROGRAMS)
+    folder = found.run_dir
+    with locked(folder, timeout_s=CLOUD_TIMEOUT_S):
+        state = read_state(folder)
+        if state is None or state.stage != "up":
+            raise LabError(f"lab {found.lab.lab} is not up, so it can have no cloud", what="cloud")
+        running = state.daemons.get(installation.ROLE)
+        if running is None:
+            parent = installation.start(found.lab, folder, tell)
+            daemons = state.daemons | {installation.ROLE: parent}
+            write_state(folder, state.model_copy(update={"daemons": daemons}))
+        elif not running.alive:
+            raise LabError(f"the services of the cloud of lab {found.lab.lab} are gone", what="cloud")
+    return installation.EmbeddedCloud(found.lab, folder)
 
 
 def down(name: str) -> bool:

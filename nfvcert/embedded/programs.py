@@ -12,13 +12,18 @@ from nfvcert.lab import Lab
 __all__ = ["PACKAGES", "environment", "needed", "program", "require"]
 
 PACKAGES = {
+    "haproxy": "haproxy",
     "ip": "iproute2",
+    "mariadb": "mariadb-client",
+    "mariadb-install-db": "mariadb-server",
+    "mariadbd": "mariadb-server",
     "nft": "nftables",
     "ovs-vsctl": "openvswitch-switch",
     "ovs-vswitchd": "openvswitch-switch",
     "ovsdb-server": "openvswitch-switch",
     "ovsdb-tool": "openvswitch-switch",
     "ping": "iputils-ping",
+    "rabbitmq-server": "rabbitmq-server",
     "sshd": "openssh-server",
 }
 # An ordinary user's PATH often lacks the folders that these programs are in.

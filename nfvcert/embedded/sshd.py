@@ -85,18 +85,24 @@ class Starting:
         )
 
 
-def start(lab: Lab, folder: Path, host: str, *, key: Path | None = None) -> Starting:
-    """Start the sshd of a host; it outlives this process. ``key``: another host key than the host's own."""
+def start(lab: Lab, folder: Path, host: str, *, key: Path | None = None, cpus: int | None = None) -> Starting:
+    """Start the sshd of a host; it outlives this process. ``key``: another host key than the host's own.
+
+    It, and all that it starts, runs on as many processors as the host emulates, or on ``cpus``.
+    """
     place = folder / "ssh" / host
     pid_file = place / "pid"
     pid_file.unlink(missing_ok=True)
     (place / "sshd_config").write_text(_configuration(lab, folder, host, key), encoding="utf-8")
     sshd = program("sshd")
     _privilege_separation_folder()
+    processors = _processors(lab, host, cpus)
 
     def launch() -> subprocess.Popen[bytes]:
         name_machine(host)  # `hostname` on a host says its name
         emulation.appear(lab, folder, host)
+        if processors:
+            os.sched_setaffinity(0, processors)  # of this thread, and of what it starts
         return subprocess.Popen(
             [sshd, "-f", str(place / "sshd_config"), "-E", str(place / "log")],
             stdin=subprocess.DEVNULL,
@@ -109,6 +115,18 @@ def start(lab: Lab, folder: Path, host: str, *, key: Path | None = None) -> Star
 
     launcher = in_namespace(str(namespace_file(folder, host)), launch)
     return Starting(host, launcher, place / "log", pid_file)
+
+
+def _processors(lab: Lab, host: str, cpus: int | None) -> set[int]:
+    """Those of this machine that a host runs on; empty: all that we may use. Raises LabError."""
+    emulates = lab.hosts[host].emulates
+    wanted = cpus or (emulates.cpus if emulates else None)
+    if wanted is None:
+        return set()
+    usable = sorted(os.sched_getaffinity(0))
+    if wanted > len(usable):
+        raise LabError(f"host {host} emulates {wanted} processors, and this machine has {len(usable)}", what=host)
+    return set(usable[:wanted])
 
 
 def _configuration(lab: Lab, folder: Path, host: str, key: Path | None) -> str:

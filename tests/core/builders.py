@@ -52,7 +52,7 @@ def big_lab() -> Lab:
             "hosts": {
                 "leaf-1": {"roles": ["switch"]},
                 "compute-1": {"roles": ["compute"], "components": ["host-os"], "cpus": 8},
-                "compute-2": {"roles": ["compute"], "components": ["host-os", "nic"], "cpus": 16},
+                "compute-2": {"roles": ["compute", "controller"], "components": ["host-os", "nic"], "cpus": 16},
             },
             "network": {"dut": {"kind": "linux-bridge"}},
             "traffic": {

@@ -84,14 +84,14 @@ def test_what_is_claimed_is_given(claim: Claim, needs: Mapping[str, str]) -> Non
             Claim("host", where={"roles": "storage"}),
             (
                 "the lab cannot give a host with roles=storage: opco-ru/leaf-1 has roles=switch; "
-                "opco-ru/compute-1 has roles=compute; opco-ru/compute-2 has roles=compute"
+                "opco-ru/compute-1 has roles=compute; opco-ru/compute-2 has roles=compute, controller"
             ),
         ),
         (
             Claim("host", where={"roles": "switch", "gpus": 1}),
             (
                 "the lab cannot give a host with roles=switch, gpus≥1: opco-ru/leaf-1 has no gpus; "
-                "opco-ru/compute-1 has roles=compute, no gpus; opco-ru/compute-2 has roles=compute, no gpus"
+                "opco-ru/compute-1 has roles=compute, no gpus; opco-ru/compute-2 has roles=compute, controller, no gpus"
             ),
         ),
         (

@@ -43,7 +43,7 @@ def lab(kind: str = "router") -> Lab:
 
 def plan(*tests: CollectedTest, took: dict[str, float] | None = None) -> tuple[dict[str, str], dict[str, str]]:
     criteria = [criterion(NDR), criterion(FLOOD, applies=False)]
-    planned, left_out = plan_tests(tests, criteria, domain="network", lab=lab(), took=took or {})
+    planned, left_out = plan_tests(tests, criteria, domains={"network"}, lab=lab(), took=took or {})
     return {test.test: test.reason for test in planned}, {test.test: test.reason for test in left_out}
 
 
@@ -79,7 +79,7 @@ def test_durations_come_from_history_then_from_the_test() -> None:
         collected("b", NDR, case="b", expected_seconds=20.0),
         collected("c[opco-ru]", NDR, case="c", expected_seconds=20.0),
     ]
-    planned, _ = plan_tests(tests, [criterion(NDR)], domain="network", lab=lab(), took={"c": 7.0})
+    planned, _ = plan_tests(tests, [criterion(NDR)], domains={"network"}, lab=lab(), took={"c": 7.0})
     assert [test.expected_seconds for test in planned] == [DEFAULT_SECONDS, 20.0, 7.0]
     assert remaining_seconds(planned, {"b"}) == DEFAULT_SECONDS + 7.0
 
@@ -103,7 +103,7 @@ def test_a_test_is_called_the_same_in_every_lab(test: str, stream: str, case: st
 def test_a_planned_test_is_given_what_it_claims() -> None:
     wanted = (Claim("generator", exclusive=True),)
     (planned,), _ = plan_tests(
-        [collected("a", NDR, claims=wanted)], [criterion(NDR)], domain="network", lab=lab(), took={}
+        [collected("a", NDR, claims=wanted)], [criterion(NDR)], domains={"network"}, lab=lab(), took={}
     )
     assert [str(need) for need in planned.needs] == [
         "opco-ru (shared)",
@@ -115,7 +115,7 @@ def test_a_planned_test_is_given_what_it_claims() -> None:
 def test_a_claim_that_the_lab_cannot_meet_stops_the_run_before_it_starts() -> None:
     tests = [collected("a", NDR, claims=(Claim("generator", where={"ports": 4}),))]
     with pytest.raises(CannotGive, match=r"a: the lab cannot give a generator with ports≥4: .* has ports=2") as caught:
-        plan_tests(tests, [criterion(NDR)], domain="network", lab=lab(), took={})
+        plan_tests(tests, [criterion(NDR)], domains={"network"}, lab=lab(), took={})
     assert (caught.value.test, caught.value.lab) == ("a", "opco-ru")
 
 
@@ -129,14 +129,14 @@ def test_tests_of_a_lab_spread_over_its_hosts() -> None:
     planned = [
         test
         for one in (tests[:2], tests[2:])
-        for test in plan_tests(one, [criterion(NDR)], domain="network", lab=lab(), took={}, used=used)[0]
+        for test in plan_tests(one, [criterion(NDR)], domains={"network"}, lab=lab(), took={}, used=used)[0]
     ]
     assert [test.needs[-1].resource[-1] for test in planned] == ["1", "2", "1", "2"]
 
 
 def chains(*shared: set[str]) -> list[str]:
     tests = [collected(f"t{n}", shared_fixtures=frozenset(names)) for n, names in enumerate(shared)]
-    planned, _ = plan_tests(tests, [criterion(NDR)], domain="network", lab=lab(), took={})
+    planned, _ = plan_tests(tests, [criterion(NDR)], domains={"network"}, lab=lab(), took={})
     return [test.chain for test in planned]
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from nfvcert import files
-from nfvcert.lab import Lab
+from nfvcert.lab import Cloud, Lab
 from nfvcert.render.topology import draw
 
 ROOT = Path(__file__).parent.parent.parent
@@ -147,7 +147,8 @@ def test_a_lab_without_traffic_has_tables_only() -> None:
 
 
 def test_consent_to_destroy_and_a_cloud_are_told() -> None:
-    text = drawn(lab_of(["a"], {}, {}, destructive=True, cloud={"name": "pod"}), 80)
+    lab = lab_of(["a"], {}, {}, destructive=True).model_copy(update={"cloud": Cloud(name="pod")})
+    text = drawn(lab, 80)
     assert "lab, tests that destroy are allowed" in text
     assert "cloud pod" in text
 

@@ -371,7 +371,7 @@ def of_stream(folder: Path, *subjects: str, unit: str = "nic-fw-8.30", component
         unit=unit,
         lab="opco-ru",
         day=DAY,
-        domain="network",
+        domains={"network"},
         subjects=subjects,
         components=components,
     )

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["CASES", "Case", "table"]
+__all__ = ["CASES", "Case", "rows", "table"]
 
 
 @dataclass(frozen=True)
@@ -204,11 +204,16 @@ CASES = (
 
 def table() -> str:
     """The cases as a Markdown table."""
-    rows = [
+    return rows(CASES)
+
+
+def rows(cases: Iterable[Case], tested: str = "the device") -> str:
+    """A Markdown table of cases; ``tested`` is what a fault of a release is in."""
+    lines = [
         "| fault | seeded as | who is at fault | what must find it | decision |",
         "|---|---|---|---|---|",
     ]
-    for case in CASES:
+    for case in cases:
         seeded = (
             f"`{case.fault}` " + ", ".join(f"{key}={value}" for key, value in case.seeded.items())
             if case.fault
@@ -218,9 +223,9 @@ def table() -> str:
             seeded = f"{seeded.strip()}, under `--release={case.release}`"
         found = f"`{case.fails}` is FAIL" if case.fails else f"INCONCLUSIVE, the finding says: “{case.says}”"
         decision = "REJECTED" if case.fails else "INCONCLUSIVE"
-        blamed = "the device" if case.fails else {"lab": "the lab", "storage": "the results' disk"}[case.blames]
-        rows.append(f"| {case.title} | {seeded.strip()} | {blamed} | {found} | {decision} |")
-    return "\n".join(rows) + "\n"
+        blamed = tested if case.fails else {"lab": "the lab", "storage": "the results' disk"}[case.blames]
+        lines.append(f"| {case.title} | {seeded.strip()} | {blamed} | {found} | {decision} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

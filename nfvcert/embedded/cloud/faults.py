@@ -1,0 +1,446 @@
+"""Faults to seed in the cloud of an embedded lab, which must run: what the VIM suite is shown to find.
+
+`service-stopped`, `no-restart`, `api-errors`, `api-refuses`, `api-slow`, `expired-certificate`, `wrong-endpoint`,
+`slow-database`, `quota-too-small`, `leaked-allocation`, `roles-too-wide`, `corrupt-images`. Faults of the lab, which
+must never be blamed on a release: `wrong-password`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import ClassVar
+
+from nfvcert.embedded.cloud import certificates, proxy, services
+from nfvcert.embedded.cloud.configuration import PORTS
+from nfvcert.embedded.fault import Fault
+from nfvcert.embedded.programs import environment, program
+from nfvcert.embedded.sites import Sites
+from nfvcert.errors import LabError
+
+__all__ = ["CLOUD_FAULTS"]
+
+WAIT_S = 60.0
+AGENT_S = 20.0
+"""Neutron calls an agent down that has said nothing for three of its intervals."""
+CACHE_S = 6.0
+"""Keystone keeps what it read for so long."""
+
+
+@dataclass
+class _OfCloud(Fault):
+    """Base of faults of a cloud."""
+
+    def check(self, sites: Sites) -> None:
+        """The cloud must run."""
+        if not (_place(sites) / "services.json").exists():
+            raise LabError(f"lab {sites.lab.lab} runs no cloud that could break", what="cloud")
+
+
+@dataclass
+class ServiceStopped(_OfCloud):
+    """A service ends, and is not started again."""
+
+    name: ClassVar[str] = "service-stopped"
+
+    service: str = "nova-scheduler"
+
+    def check(self, sites: Sites) -> None:
+        """The cloud must have the service."""
+        super().check(sites)
+        if not (_place(sites) / "run" / "pids" / self.service).exists():
+            raise LookupError(f"the cloud has no service {self.service!r}")
+
+    def seed(self, sites: Sites) -> None:
+        """Kill it, for good."""
+        _hold_down(sites, self.service)
+        with suppress(ProcessLookupError):
+            os.killpg(_pid(sites, self.service), signal.SIGKILL)
+        time.sleep(AGENT_S if self.service.endswith("-agent") else 1.0)
+
+    def clear(self, sites: Sites) -> None:
+        """Let it be started again, and wait until it is."""
+        _let_up(sites, self.service)
+
+
+@dataclass
+class NoRestart(_OfCloud):
+    """A service runs, and would not be started again if it ended."""
+
+    name: ClassVar[str] = "no-restart"
+
+    service: str = "nova-scheduler"
+
+    def seed(self, sites: Sites) -> None:
+        """Tell its parent not to."""
+        _hold_down(sites, self.service)
+
+    def clear(self, sites: Sites) -> None:
+        """Let it be started again, and wait until it is."""
+        _let_up(sites, self.service)
+
+
+@dataclass
+class _AtProxy(_OfCloud):
+    """Base of faults that happen to requests on their way to an API."""
+
+    api: str = "nova"
+    one_in: int = 50
+
+    def seed(self, sites: Sites) -> None:
+        """Add a rule to the API's frontend."""
+        _reload(sites, {self.api: self.rule})
+
+    def clear(self, sites: Sites) -> None:
+        """Take the rule away."""
+        _reload(sites, {})
+
+    @property
+    def rule(self) -> str:
+        """The line of haproxy.cfg."""
+        raise NotImplementedError
+
+    @property
+    def chosen(self) -> str:
+        """Which requests, as a condition."""
+        return f"{{ rand({self.one_in}) eq 0 }}"
+
+
+@dataclass
+class ApiErrors(_AtProxy):
+    """An API answers one request in so many with status 500."""
+
+    name: ClassVar[str] = "api-errors"
+
+    @property
+    def rule(self) -> str:
+        """See _AtProxy."""
+        return f"http-request return status 500 content-type text/plain string broken if {self.chosen}"
+
+
+@dataclass
+class ApiRefuses(_AtProxy):
+    """An API drops the connection of one request in so many without an answer."""
+
+    name: ClassVar[str] = "api-refuses"
+
+    @property
+    def rule(self) -> str:
+        """See _AtProxy."""
+        return f"http-request reject if {self.chosen}"
+
+
+@dataclass
+class ApiSlow(_AtProxy):
+    """An API answers later."""
+
+    name: ClassVar[str] = "api-slow"
+
+    delay_ms: int = 1500
+
+    @property
+    def rule(self) -> str:
+        """See _AtProxy. A connection a request: the delay comes with the connection."""
+        return (
+            f"option httpclose\n    tcp-request inspect-delay {self.delay_ms}ms\n"
+            "    tcp-request content accept if WAIT_END"
+        )
+
+
+@dataclass
+class ExpiredCertificate(_OfCloud):
+    """The certificate of the public endpoints has expired; nobody renewed it."""
+
+    name: ClassVar[str] = "expired-certificate"
+
+    def seed(self, sites: Sites) -> None:
+        """Issue one that ended a month ago."""
+        self._issue(sites, began=timedelta(days=395))
+
+    def clear(self, sites: Sites) -> None:
+        """Issue a good one."""
+        self._issue(sites, began=timedelta(days=1))
+
+    def _issue(self, sites: Sites, *, began: timedelta) -> None:
+        certificates.issue(_place(sites) / "etc", _address(sites), valid=timedelta(days=365), began=began)
+        _reload(sites, {})
+
+
+@dataclass
+class WrongEndpoint(_OfCloud):
+    """The catalogue leads to a port where nobody listens."""
+
+    name: ClassVar[str] = "wrong-endpoint"
+
+    api: str = "cinder"
+
+    def seed(self, sites: Sites) -> None:
+        """Move the public endpoint."""
+        self._move(sites, str(PORTS[self.api]), "1")
+
+    def clear(self, sites: Sites) -> None:
+        """Move it back."""
+        self._move(sites, "1", str(PORTS[self.api]))
+
+    def _move(self, sites: Sites, here: str, there: str) -> None:
+        address = _address(sites)
+        _sql(
+            sites,
+            f"UPDATE keystone.endpoint SET url = REPLACE(url, 'https://{address}:{here}/', 'https://{address}:{there}/')"
+            f" WHERE interface = 'public' AND service_id IN"
+            f" (SELECT id FROM keystone.service WHERE type = '{services.API_TYPES[self.api]}');",
+        )
+        time.sleep(CACHE_S)
+
+
+@dataclass
+class SlowDatabase(_OfCloud):
+    """The database server is stopped for most of the time."""
+
+    name: ClassVar[str] = "slow-database"
+
+    share: float = 0.85
+    """Of the time that it stands still."""
+    _stop: Event = field(default_factory=Event, init=False)
+    _thread: Thread | None = field(default=None, init=False)
+
+    def seed(self, sites: Sites) -> None:
+        """Stop and go, in a thread."""
+        pid = _pid(sites, "database")
+        self._stop.clear()
+        self._thread = Thread(target=self._stutter, args=(pid,), name="slow database", daemon=True)
+        self._thread.start()
+
+    def clear(self, sites: Sites) -> None:
+        """Let it run."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        with suppress(ProcessLookupError):
+            os.kill(_pid(sites, "database"), signal.SIGCONT)
+
+    def _stutter(self, pid: int) -> None:
+        while not self._stop.is_set():
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(self.share)
+            os.kill(pid, signal.SIGCONT)
+            self._stop.wait(1 - self.share)
+
+
+@dataclass
+class QuotaTooSmall(_OfCloud):
+    """The default quota lets nobody have a server."""
+
+    name: ClassVar[str] = "quota-too-small"
+
+    def seed(self, sites: Sites) -> None:
+        """Set the default class to no server."""
+        _sql(
+            sites,
+            "INSERT INTO nova_api.quota_classes (created_at, class_name, resource, hard_limit)"
+            " VALUES (NOW(), 'default', 'instances', 0);",
+        )
+
+    def clear(self, sites: Sites) -> None:
+        """Back to what nova.conf says."""
+        _sql(sites, "DELETE FROM nova_api.quota_classes WHERE class_name = 'default' AND resource = 'instances';")
+
+
+@dataclass
+class LeakedAllocation(_OfCloud):
+    """Placement accounts for a server that is no more."""
+
+    name: ClassVar[str] = "leaked-allocation"
+
+    consumer: ClassVar[str] = "00000000-0000-4000-8000-00000000dead"
+
+    def seed(self, sites: Sites) -> None:
+        """Copy a consumer that nobody has, with an allocation of a VCPU on every provider."""
+        _sql(
+            sites,
+            "INSERT INTO placement.projects (created_at, external_id) VALUES (NOW(), 'nobody');"
+            "INSERT INTO placement.users (created_at, external_id) VALUES (NOW(), 'nobody');"
+            "INSERT INTO placement.consumers (created_at, uuid, project_id, user_id, generation)"
+            f" SELECT NOW(), '{self.consumer}', p.id, u.id, 0 FROM placement.projects p, placement.users u"
+            " WHERE p.external_id = 'nobody' AND u.external_id = 'nobody';"
+            "INSERT INTO placement.allocations (created_at, resource_provider_id, consumer_id, resource_class_id, used)"
+            f" SELECT NOW(), id, '{self.consumer}', 0, 1 FROM placement.resource_providers;",
+        )
+
+    def clear(self, sites: Sites) -> None:
+        """Delete it."""
+        _sql(
+            sites,
+            f"DELETE FROM placement.allocations WHERE consumer_id = '{self.consumer}';"
+            f"DELETE FROM placement.consumers WHERE uuid = '{self.consumer}';"
+            "DELETE FROM placement.projects WHERE external_id = 'nobody';"
+            "DELETE FROM placement.users WHERE external_id = 'nobody';",
+        )
+
+
+@dataclass
+class RolesTooWide(_OfCloud):
+    """Who is a member of any project is an administrator."""
+
+    name: ClassVar[str] = "roles-too-wide"
+
+    def seed(self, sites: Sites) -> None:
+        """Let the role member imply the role admin."""
+        _sql(sites, f"INSERT INTO keystone.implied_role (prior_role_id, implied_role_id) {self._roles};")
+        time.sleep(CACHE_S)
+
+    def clear(self, sites: Sites) -> None:
+        """Take it back."""
+        _sql(sites, f"DELETE FROM keystone.implied_role WHERE (prior_role_id, implied_role_id) IN ({self._roles});")
+        time.sleep(CACHE_S)
+
+    @property
+    def _roles(self) -> str:
+        return (
+            "SELECT m.id, a.id FROM keystone.role m, keystone.role a"
+            " WHERE m.name = 'member' AND a.name = 'admin' AND m.domain_id = a.domain_id"
+        )
+
+
+@dataclass
+class CorruptImages(_OfCloud):
+    """The image store changes a byte of everything that is put into it."""
+
+    name: ClassVar[str] = "corrupt-images"
+
+    _stop: Event = field(default_factory=Event, init=False)
+    _thread: Thread | None = field(default=None, init=False)
+
+    def seed(self, sites: Sites) -> None:
+        """Watch the store, in a thread."""
+        self._stop.clear()
+        store = _place(sites) / "state" / "glance" / "images"
+        self._thread = Thread(target=self._watch, args=(store, set(store.iterdir())), daemon=True)
+        self._thread.start()
+
+    def clear(self, sites: Sites) -> None:
+        """Leave new images alone."""
+        del sites
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+
+    def _watch(self, store: Path, known: set[Path]) -> None:
+        while not self._stop.wait(0.01):
+            for path in set(store.iterdir()) - known:
+                with suppress(OSError), path.open("r+b") as file:
+                    first = file.read(1)
+                    if first:
+                        file.seek(0)
+                        file.write(bytes([first[0] ^ 0xFF]))
+                        known.add(path)
+
+
+@dataclass
+class WrongPassword(_OfCloud):
+    """clouds.yaml has another password than the cloud's: the lab's fault."""
+
+    name: ClassVar[str] = "wrong-password"
+
+    def seed(self, sites: Sites) -> None:
+        """Write a wrong one."""
+        path = _place(sites) / "etc" / "clouds.yaml"
+        good = path.with_suffix(".good")
+        good.touch(mode=0o600)
+        good.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        wrong = [line.replace("password: ", "password: not-", 1) if "password: " in line else line for line in lines]
+        path.write_text("".join(wrong), encoding="utf-8")
+
+    def clear(self, sites: Sites) -> None:
+        """Back to the right one."""
+        path = _place(sites) / "etc" / "clouds.yaml"
+        if path.with_suffix(".good").exists():
+            path.with_suffix(".good").replace(path)
+
+
+CLOUD_FAULTS: tuple[type[Fault], ...] = (
+    ServiceStopped,
+    NoRestart,
+    ApiErrors,
+    ApiRefuses,
+    ApiSlow,
+    ExpiredCertificate,
+    WrongEndpoint,
+    SlowDatabase,
+    QuotaTooSmall,
+    LeakedAllocation,
+    RolesTooWide,
+    CorruptImages,
+    WrongPassword,
+)
+
+
+def _place(sites: Sites) -> Path:
+    return sites.folder / "cloud"
+
+
+def _address(sites: Sites) -> str:
+    from nfvcert.embedded.pop import management_address
+
+    host = next(name for name, host in sites.lab.hosts.items() if "controller" in host.roles)
+    return management_address(sites.lab, host)
+
+
+def _pid(sites: Sites, service: str) -> int:
+    return int((_place(sites) / "run" / "pids" / service).read_text(encoding="ascii"))
+
+
+def _hold_down(sites: Sites, service: str) -> None:
+    (_place(sites) / "stopped" / service).touch()
+
+
+def _let_up(sites: Sites, service: str) -> None:
+    (_place(sites) / "stopped" / service).unlink(missing_ok=True)
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        with suppress(ProcessLookupError):
+            os.kill(_pid(sites, service), 0)
+            port = {"keystone": "keystone", "glance-api": "glance", "nova-api": "nova"}.get(service)
+            time.sleep(5.0 if port else 3.0)  # it runs; until it answers takes a moment
+            return
+        time.sleep(0.1)
+    raise LabError(f"{service} does not start again", what="cloud")
+
+
+def _reload(sites: Sites, rules: dict[str, str]) -> None:
+    """Let the proxy read its configuration again: a new process takes over, and the old one ends its connections."""
+    place = _place(sites)
+    text = proxy.configuration(place, _address(sites), list(services.API_TYPES), rules)
+    (place / "etc" / "haproxy.cfg").write_text(text, encoding="utf-8")
+    checked = subprocess.run(
+        [program("haproxy"), "-c", "-f", str(place / "etc" / "haproxy.cfg")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if checked.returncode:
+        raise LabError(f"the proxy refuses its configuration: {checked.stderr.strip()[-300:]}", what="cloud")
+    os.kill(_pid(sites, "api-load-balancer"), signal.SIGUSR2)
+    time.sleep(1.5)
+
+
+def _sql(sites: Sites, statements: str) -> None:
+    done = subprocess.run(
+        [program("mariadb"), "--no-defaults", f"--socket={_place(sites) / 'run' / 'mysql.sock'}", "--user=root"],
+        input=statements,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+        timeout=WAIT_S,
+    )
+    if done.returncode:
+        raise LabError(f"the database of the cloud refuses: {done.stderr.strip()[-300:]}", what="cloud")

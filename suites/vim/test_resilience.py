@@ -1,0 +1,153 @@
+"""The control plane gets over the sudden end of each of its processes, without hands (OPNFV Yardstick HA)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from nfvcert.suite import CloudSession, KpiRecorder, LabError, Parameters, Probe, Progress, Shell, outage
+
+if TYPE_CHECKING:
+    from suites.vim.conftest import Basics
+
+pytestmark = [
+    pytest.mark.vim,
+    pytest.mark.claims("cloud", exclusive=True),
+    pytest.mark.measures("vim.process_kill.service_outage", "vim.process_kill.recovery_time"),
+]
+
+FIRST = ("keystone", "nova-api", "nova-scheduler", "nova-conductor", "neutron-server")
+PROBE_S = 0.25
+
+
+@pytest.mark.small
+@pytest.mark.covers("keystone", "nova", "neutron", "vim-failover-manager")
+@pytest.mark.expected_seconds(45)
+def test_apis_and_schedulers_come_back(
+    cloud: CloudSession,
+    basics: Basics,
+    shell: Callable[[str], Shell],
+    kpi: KpiRecorder,
+    parameters: Parameters,
+    progress: Progress,
+) -> None:
+    """Those without which no server is made, each killed in its turn."""
+    _kill_each(FIRST, cloud, basics, shell, kpi, parameters, progress)
+
+
+@pytest.mark.medium
+@pytest.mark.covers(
+    "database", "message-broker", "api-load-balancer", "cinder", "glance", "placement", "heat", "compute-agent"
+)
+@pytest.mark.expected_seconds(120)
+def test_everything_else_comes_back(
+    cloud: CloudSession,
+    basics: Basics,
+    shell: Callable[[str], Shell],
+    kpi: KpiRecorder,
+    parameters: Parameters,
+    progress: Progress,
+) -> None:
+    """The database, the message broker, the agents and the other services, each killed in its turn."""
+    others = [name for name in cloud.control_plane if name not in FIRST]
+    _kill_each(others, cloud, basics, shell, kpi, parameters, progress)
+
+
+def _kill_each(
+    names: Iterable[str],
+    cloud: CloudSession,
+    basics: Basics,
+    shell: Callable[[str], Shell],
+    kpi: KpiRecorder,
+    parameters: Parameters,
+    progress: Progress,
+) -> None:
+    wanted = [name for name in names if name in cloud.control_plane]
+    if not wanted:
+        raise LabError("the inventory names no process of the control plane that could be killed", what="cloud")
+    cloud.delete(basics.server(cloud))  # what does not work before is no outage
+    for number, name in enumerate(wanted):
+        progress(number, len(wanted), f"killing {name}")
+        place = cloud.control_plane[name]
+        host = shell(place.host)
+        before = set(host.run(place.pids).stdout.split())
+        assert before, f"{name} does not run"
+        with _Probing(cloud) as probing:
+            killed = time.monotonic()
+            gone = host.run(f"kill -9 {' '.join(sorted(before))}", check=False)
+            assert gone.status == 0, f"{name} does not run: {gone.stderr.strip()}"
+            recovered = _recovered(host, place.pids, before, parameters.recovery_seconds_max)
+            assert recovered, (
+                f"{name} was killed, and {parameters.recovery_seconds_max:g} s later it does not run again"
+            )
+            probing.until_it_answers(parameters.recovery_seconds_max)
+        kpi.measure("vim.process_kill.recovery_time", recovered - killed, service=name)
+        kpi.measure("vim.process_kill.service_outage", outage(probing.probes), service=name)
+    server = basics.server(cloud)
+    cloud.delete(server)
+
+
+def _recovered(host: Shell, pids: str, before: set[str], longest_s: float) -> float | None:
+    """When other processes than before were seen to run; None when they were not in time."""
+    deadline = time.monotonic() + longest_s
+    while time.monotonic() < deadline:
+        now = set(host.run(pids, check=False).stdout.split())
+        alive = host.run(f"kill -0 {' '.join(sorted(now))}", check=False).status == 0 if now else False
+        if now and not now & before and alive:
+            return time.monotonic()
+        time.sleep(0.1)
+    return None
+
+
+class _Probing:
+    """Asks the APIs as a user does, at short intervals, while something is broken."""
+
+    def __init__(self, cloud: CloudSession) -> None:
+        self.probes: list[Probe] = []
+        self._cloud = cloud
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="probes", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        while not self.probes:
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def until_it_answers(self, longest_s: float) -> None:
+        """Go on until three probes in a row are good, and fail when that takes too long."""
+        deadline = time.monotonic() + longest_s
+        seen = len(self.probes)
+        while len(self.probes) < seen + 3 or not all(probe.ok for probe in self.probes[-3:]):
+            assert time.monotonic() < deadline, f"the APIs do not answer {longest_s:g} s after the process runs again"
+            time.sleep(0.05)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            asked = time.monotonic()
+            ok = self._asked()
+            self.probes.append(Probe(asked, time.monotonic(), ok))
+            self._stop.wait(PROBE_S)
+
+    def _asked(self) -> bool:
+        sdk = self._cloud.sdk
+        try:
+            token = sdk.session.auth.get_token(sdk.session)
+            answers = (
+                sdk.identity.get("/auth/tokens", headers={"X-Subject-Token": token}),
+                sdk.compute.get("/servers"),
+                sdk.network.get("/networks?limit=1"),
+                sdk.block_storage.get("/volumes?limit=1"),
+                sdk.image.get("/images?limit=1"),
+            )
+        except Exception:  # noqa: BLE001 - whatever it is, it was no answer
+            return False
+        return all(answer.status_code < 400 for answer in answers)

@@ -1,0 +1,134 @@
+"""Each fault of a cloud, seeded for real in OpenStack's services, down the whole path to the decision."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from nfvcert import embedded
+from nfvcert.embedded.faults import seeded
+from nfvcert.files import read_lab
+from tests.certify import ROOT, Certified, gathered
+from tests.faults.cloud_catalogue import CLOUD_CASES, CloudCase, table
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[embedded.EmbeddedLab]:
+    """opco-ru with its cloud, up for all cases, in a run directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NFVCERT_RUN_DIR", run_dir)
+        up = embedded.up(read_lab(ROOT / "lab_inventory/opco-ru.yaml"))
+        embedded.start_cloud(up)
+        yield up
+        up.down()
+
+
+def quick_vim(where: Path) -> Path:
+    """The shipped VIM model, with the shortest times in which a healthy cloud does what it must; its bounds stay."""
+    model = YAML(typ="safe").load((ROOT / "testmodels/vim.yaml").read_text())
+    model["version"] += "-quick"
+    model["parameters"] |= {"api_ready_seconds": 12, "recovery_seconds_max": 20, "api_requests": 10, "api_servers": 1}
+    model.pop("depths")
+    model["sizes"] = {size: {k: v for k, v in rules.items() if k != "depth"} for size, rules in model["sizes"].items()}
+    path = where / "quick-vim.yaml"
+    with path.open("w") as file:
+        YAML().dump(model, file)
+    return path
+
+
+def certify_vim(reports: Path, *tests: str) -> Certified:
+    """Some tests of the VIM suite on opco-ru; those that are left out are NOT_RUN, so nothing can be ACCEPTED."""
+    model = quick_vim(reports.parent)
+    asked = ["-m", "vim", "-k", " or ".join(tests), "--lab=opco-ru", f"--reports={reports}", "-p", "no:cacheprovider"]
+    asked.append(f"--test-model={model}")
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *asked],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    return gathered(ended.returncode, ended.stdout + ended.stderr, reports)
+
+
+def verdict(run: Certified, test: str) -> str:
+    (found,) = (result for result in run.stream.tests if f"::{test}[" in result.test)
+    return found.verdict.value
+
+
+@pytest.mark.parametrize("case", CLOUD_CASES, ids=lambda case: case.name)
+def test_a_fault_of_the_cloud_is_found(case: CloudCase, lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
+    wanted = [*case.passes, case.fails or case.runs]
+    with seeded(lab, case.fault, **case.seeded):
+        run = certify_vim(tmp_path / "reports", *wanted)
+    judgement = run.stream.judgement
+    if case.fails:
+        assert verdict(run, case.fails) == "FAIL", run.output
+        assert judgement.decision == "REJECTED"
+        for test in case.passes:
+            assert verdict(run, test) == "PASS", run.output
+    else:
+        assert verdict(run, case.runs) in ("INCONCLUSIVE", "NOT_RUN"), run.output
+        assert judgement.decision == "INCONCLUSIVE"
+        assert any(found.blame == "lab" and case.says in found.sentence for found in judgement.findings), run.output
+
+
+def test_the_cloud_is_whole_after_all_faults(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
+    """Each fault was taken out again: what fails above fails for its fault."""
+    wanted = {case.fails for case in CLOUD_CASES if case.fails and not case.fault.startswith("slow")}
+    run = certify_vim(tmp_path / "reports", *wanted)
+    assert lab.run_dir.exists()
+    for test in sorted(wanted):
+        assert verdict(run, test) == "PASS", run.output
+
+
+def test_the_page_lists_these_faults() -> None:
+    assert table() in (ROOT / "docs/faults.md").read_text()
+
+
+def test_what_a_killed_run_left_is_swept(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
+    asked = ["-m", "vim", "-k", "test_a_server_lives_its_life", "--lab=opco-ru", f"--reports={tmp_path / 'reports'}"]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *asked, "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while "compute.server" not in sweep("--dry-run") and time.monotonic() < deadline:
+            time.sleep(0.5)
+    finally:
+        run.kill()
+        run.wait()
+    left = sweep("--dry-run")
+    assert lab.run_dir.exists()
+    for kind in ("compute.server", "compute.flavor", "network.network", "image.image"):
+        assert kind in left, left
+    assert "deleted" in sweep()
+    assert sweep("--dry-run") == "nothing was left\n"
+
+
+def sweep(*options: str) -> str:
+    """What `nfvcert lab sweep --cloud` says."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "nfvcert.cli", "lab", "sweep", "--cloud", "opco-ru", *options],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout

@@ -1,0 +1,83 @@
+"""Each fault of a compute host, seeded for real, down the whole path: suite, judge, record, decision, exit status."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from nfvcert import embedded
+from nfvcert.embedded.faults import FAULTS, seeded
+from nfvcert.embedded.host_faults import HOST_FAULTS
+from nfvcert.files import read_lab
+from tests.certify import ROOT, Certified, gathered
+from tests.faults.catalogue import Case
+from tests.faults.host_catalogue import HOST_CASES, table
+from tests.faults.test_whole_path import check
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[embedded.EmbeddedLab]:
+    """opco-ru, up for all cases, in a run directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NFVCERT_RUN_DIR", run_dir)
+        up = embedded.up(read_lab(ROOT / "lab_inventory/opco-ru.yaml"))
+        yield up
+        up.down()
+
+
+def compute_model(where: Path, kpis: Iterable[str] | None = None) -> Path:
+    """The shipped compute model, reduced to some KPIs."""
+    model = YAML(typ="safe").load((ROOT / "testmodels/compute.yaml").read_text())
+    model["version"] += "-quick"
+    wanted = None if kpis is None else set(kpis)
+    model["criteria"] = [rule for rule in model["criteria"] if wanted is None or rule["kpi"] in wanted]
+    del model["sizes"]
+    text = io.StringIO()
+    YAML().dump(model, text)
+    path = where / "quick.yaml"
+    path.write_text(text.getvalue())
+    return path
+
+
+def certify_compute(model: Path, reports: Path) -> Certified:
+    """The compute suite on opco-ru."""
+    asked = ["-m", "compute", "--lab=opco-ru", f"--test-model={model}", f"--reports={reports}"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *asked, "-p", "no:cacheprovider", "-p", "no:hypothesispytest"],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return gathered(ended.returncode, ended.stdout + ended.stderr, reports)
+
+
+@pytest.mark.parametrize("case", HOST_CASES, ids=lambda case: case.name)
+def test_a_fault_of_a_host_is_found(case: Case, lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
+    assert case.fault is not None
+    with seeded(lab, case.fault, **case.seeded):
+        run = certify_compute(compute_model(tmp_path, case.required), tmp_path / "reports")
+    check(case, run)
+
+
+def test_healthy_hosts_are_accepted(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
+    """After all faults, too: each was taken out again."""
+    assert lab.run_dir.exists()
+    run = certify_compute(compute_model(tmp_path), tmp_path / "reports")
+    assert run.stream.judgement.decision == "ACCEPTED", run.output
+    assert run.status == 0
+
+
+def test_every_fault_of_hosts_is_in_the_table_and_the_table_in_the_docs() -> None:
+    assert {fault.name for fault in HOST_FAULTS} <= {case.fault for case in HOST_CASES} <= set(FAULTS)
+    assert table() in (ROOT / "docs/faults.md").read_text()
