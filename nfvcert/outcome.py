@@ -14,7 +14,7 @@ import pytest
 from nfvcert.errors import Blame, CriterionFailed, Hung, LabError, NfvcertError, StorageError
 from nfvcert.judge import Verdict, worst
 
-__all__ = ["Phases"]
+__all__ = ["Phases", "is_of_the_cloud"]
 
 Outcome = tuple[Verdict, str, Blame | None]
 
@@ -88,7 +88,7 @@ class Phases:
         if isinstance(error, NfvcertError):
             return Verdict.INCONCLUSIVE, error.sentence, error.blame
         place = _place(error.__traceback__)
-        if type(error).__module__.startswith(("openstack.exceptions", "keystoneauth1.exceptions")):
+        if is_of_the_cloud(error):
             # The cloud refused, failed or was silent, and the test did not expect it: as an ApiFault says.
             return (
                 Verdict.FAIL,
@@ -130,6 +130,11 @@ class Phases:
     def storage_error(self) -> StorageError | None:
         """The error after which nothing can be kept, if there was one."""
         return self.error if isinstance(self.error, StorageError) else None
+
+
+def is_of_the_cloud(error: BaseException) -> bool:
+    """Whether openstacksdk raised it: known by its name, so that nobody loads that library for it."""
+    return type(error).__module__.startswith(("openstack.exceptions", "keystoneauth1.exceptions"))
 
 
 def _skip_reason(report: pytest.TestReport) -> str:

@@ -56,7 +56,10 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
 
 
 def test_every_stream_has_its_decision(record: Record) -> None:
-    assert [stream.judgement.decision.value for stream in record.streams] == ["ACCEPTED"] * LABS
+    # The campaign selects the network domain, and a NIC concerns the hosts too, whose tests are missed visibly.
+    assert {stream.judgement.decision.value for stream in record.streams} == {"ACCEPTED WITH CONDITIONS"}
+    assert len(record.streams) == LABS
+    assert all("compute" in " ".join(stream.judgement.conditions) for stream in record.streams)
     assert all(stream.plan.unit is not None for stream in record.streams)
     assert all(test.verdict == "PASS" and not stream.attempts for stream in record.streams for test in stream.tests)
 

@@ -113,7 +113,7 @@ CLOUD_CASES = (
         "",
         seeded={"service": "api-load-balancer"},
         runs=TOKEN,
-        says="does not answer",
+        says="no endpoint of cloud opco-ru can be reached",
     ),
 )
 

@@ -147,11 +147,8 @@ class ApiSlow(_AtProxy):
 
     @property
     def rule(self) -> str:
-        """See _AtProxy. A connection a request: the delay comes with the connection."""
-        return (
-            f"option httpclose\n    tcp-request inspect-delay {self.delay_ms}ms\n"
-            "    tcp-request content accept if WAIT_END"
-        )
+        """See _AtProxy."""
+        return f"http-request lua.{proxy.DELAY} {self.delay_ms}"
 
 
 @dataclass
@@ -206,8 +203,10 @@ class SlowDatabase(_OfCloud):
 
     name: ClassVar[str] = "slow-database"
 
-    share: float = 0.85
-    """Of the time that it stands still."""
+    still_s: float = 3.5
+    """How long it stands still at a time."""
+    runs_s: float = 0.3
+    """And how long it runs between."""
     _stop: Event = field(default_factory=Event, init=False)
     _thread: Thread | None = field(default=None, init=False)
 
@@ -229,9 +228,9 @@ class SlowDatabase(_OfCloud):
     def _stutter(self, pid: int) -> None:
         while not self._stop.is_set():
             os.kill(pid, signal.SIGSTOP)
-            time.sleep(self.share)
+            self._stop.wait(self.still_s)
             os.kill(pid, signal.SIGCONT)
-            self._stop.wait(1 - self.share)
+            self._stop.wait(self.runs_s)
 
 
 @dataclass

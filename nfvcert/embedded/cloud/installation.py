@@ -183,6 +183,7 @@ def _write(lab: Lab, settings: Settings, address: str, admin_password: str) -> N
         # The simulated driver makes its node's number of its name; Nova refuses to start again with another one.
         (state / "compute_id").write_text(str(uuid.uuid5(uuid.NAMESPACE_DNS, host)), encoding="ascii")
     written["haproxy.cfg"] = proxy.configuration(settings.folder, address, list(services.API_TYPES))
+    written["delay.lua"] = proxy.SCRIPT
     written["rabbitmq.conf"] = _broker(settings)
     written["rabbit_plugins"] = "[].\n"
     written["init.sql"] = _first_statements(lab, address)

@@ -8,7 +8,15 @@ from pathlib import Path
 from nfvcert.embedded.cloud.certificates import SERVER
 from nfvcert.embedded.cloud.configuration import LOOPBACK, PORTS
 
-__all__ = ["configuration"]
+__all__ = ["DELAY", "SCRIPT", "configuration"]
+
+DELAY = "delay"
+"""An action that rules may use, with milliseconds as its argument."""
+SCRIPT = """\
+core.register_action("delay", { "http-req" }, function(txn, milliseconds)
+    core.msleep(tonumber(milliseconds))
+end, 1)
+"""
 
 
 def configuration(folder: Path, address: str, apis: list[str], rules: Mapping[str, str] | None = None) -> str:
@@ -20,6 +28,7 @@ global
     maxconn 2000
     ssl-default-bind-options ssl-min-ver TLSv1.2
     pidfile {folder}/run/haproxy.pid
+    lua-load {folder}/etc/delay.lua
 defaults
     mode http
     timeout connect 5s
