@@ -31,11 +31,13 @@ class Example:
     """In the report."""
 
 
+CONDITIONS = "ACCEPTED WITH CONDITIONS"
+"""By the network suite alone: the tests of other domains that such a release wants are missed visibly."""
 EXAMPLES = (
     # A small release of the adapters runs no test of what a switch does when a link is lost.
-    Example("nic-firmware", "small", "ACCEPTED", {"test_failover"}, 1, "guest-os"),
-    Example("network-pack", "medium", "ACCEPTED", set(), 2, "sdn-openflow"),
-    # No suite tests the VIM yet: nothing is known of what changes there.
+    Example("nic-firmware", "small", CONDITIONS, {"test_failover"}, 1, "guest-os"),
+    Example("network-pack", "medium", CONDITIONS, set(), 2, "sdn-openflow"),
+    # The network suite alone says nothing of what changes in the VIM.
     Example("nfvi-vim", "large", "INCONCLUSIVE", set(), 16, "nova changes, and no planned test covers it"),
 )
 
@@ -56,7 +58,7 @@ def test_an_example_release(example: Example, lab: embedded.EmbeddedLab, tmp_pat
     run = certify("opco-ru", model, tmp_path / "reports", f"--release=releases/examples/{example.unit}.yaml")
     stream, scope = run.stream, run.stream.plan.scope
     assert stream.judgement.decision == example.decision, run.output
-    assert run.status == (0 if example.decision == "ACCEPTED" else 10)
+    assert run.status == (0 if example.decision == CONDITIONS else 10)
     assert {test.verdict for test in stream.tests} == {"PASS"}
     # It was looked for, on every host that has it.
     assert stream.presence
