@@ -98,15 +98,15 @@ def test_the_page_lists_these_faults() -> None:
 
 def test_what_a_killed_run_left_is_swept(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     asked = ["-m", "vim", "-k", "test_a_server_lives_its_life", "--lab=opco-ru", f"--reports={tmp_path / 'reports'}"]
-    run = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *asked, "-p", "no:cacheprovider"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    command = [sys.executable, "-m", "pytest", *asked, "-p", "no:cacheprovider"]
+    log = tmp_path / "run.log"
+    with log.open("wb") as output:
+        run = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
     try:
-        deadline = time.monotonic() + 60
-        while "compute.server" not in sweep("--dry-run") and time.monotonic() < deadline:
+        deadline = time.monotonic() + 150
+        while "compute.server" not in sweep("--dry-run"):
+            assert run.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.5)
     finally:
         run.kill()
