@@ -34,7 +34,10 @@ lock: ## renew requirements.lock after a change of pyproject.toml
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE) \
 		pyproject.toml tools/bootstrap.in --output-file requirements.lock
-	@if grep -nE '://|find-links' requirements.lock; then echo "a place of this machine is in the lock" >&2; exit 1; fi
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" $(UPGRADE) \
+		nfvcert/embedded/cloud/openstack.in --output-file nfvcert/embedded/cloud/openstack.lock
+	@if grep -nE '://|find-links' requirements.lock nfvcert/embedded/cloud/openstack.lock; then echo "a place of this machine is in the lock" >&2; exit 1; fi
 	@tools/setup
 
 clean: ## remove .venv and caches; reports stay
