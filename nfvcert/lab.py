@@ -379,7 +379,7 @@ class Lab(Part):
 
     def profile_for(self, domain: str) -> str:
         """The class of what is tested in a domain."""
-        return {**self.profiles}.get(domain, self.profile)  # type: ignore[call-overload, no-any-return]
+        return next((profile for of, profile in self.profiles.items() if of == domain), self.profile)
 
     @property
     def shared(self) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ class OpenStream:
 
     def cloud_session(self, label: str) -> CloudSession:
         """What one test, or one module, does in the cloud; whoever asks for it closes it. Raises LabError."""
-        return self.cloud().session(f"{self.run}-{label}", ready_s=self.plan.parameters.api_ready_seconds)
+        return self.cloud().session(self.run, label, ready_s=self.plan.parameters.api_ready_seconds)
 
     @property
     def trials(self) -> Trials:

@@ -182,7 +182,7 @@ def shell(stream: OpenStream) -> Callable[[str], Shell]:
 
 def _cloud(stream: OpenStream, request: pytest.FixtureRequest) -> Iterator[CloudSession]:
     """What this test does in the lab's cloud; all that it makes is deleted after it."""
-    session = stream.cloud_session(request.node.originalname.removeprefix("test_").replace("_", "-")[:40])
+    session = stream.cloud_session(request.node.originalname.removeprefix("test_").replace("_", "-"))
     yield session
     session.close()
 

@@ -254,8 +254,8 @@ class Cloud(Protocol):
         """See that it lets us in. Raises LabError."""
         ...
 
-    def session(self, label: str, *, ready_s: float = ...) -> CloudSession:
-        """What one test does; ``label`` is part of the names of all that it makes. Raises LabError.
+    def session(self, run: str, what: str, *, ready_s: float = ...) -> CloudSession:
+        """What one test does; both are part of the names of all that it makes. Raises LabError.
 
         ``ready_s``: how long what it makes may take to be ready to use.
         """

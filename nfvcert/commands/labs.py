@@ -144,22 +144,31 @@ def _lab_sweep(arguments: argparse.Namespace) -> int:
 
 
 def _sweep_cloud(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.table import Table
-
     from nfvcert import embedded
     from nfvcert.access import open_lab
-    from nfvcert.drivers import cloud_sweep
     from nfvcert.files import read_lab
+    from nfvcert.leases import lease_of, leased
 
     lab = read_lab(arguments.cloud, _directories(arguments))
     if lab.provider == "embedded":
         embedded.ensure_privileges(_again())
         if embedded.find(lab.lab) is None:
             raise UsageError(f"lab {lab.lab} is not up, and what was in its cloud is gone with it")
-    access = open_lab(lab, on_completed=lambda _: None, in_use=True)
+    if arguments.dry_run:
+        return _swept(open_lab(lab, on_completed=lambda _: None, in_use=True), arguments)
+    # What a run that is alive has made looks like what a dead one left.
+    with leased(lease_of(lab), run="", reason="nfvcert lab sweep --cloud", url=lab.leases):
+        return _swept(open_lab(lab, on_completed=lambda _: None, in_use=True), arguments)
+
+
+def _swept(access: LabAccess, arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from nfvcert.drivers import cloud_sweep
+
     try:
-        sdk = access.cloud().session("sweep").sdk
+        sdk = access.cloud().session("", "sweep").sdk
         found = cloud_sweep.find(sdk, arguments.of_run)
         if not found:
             say("nothing was left")

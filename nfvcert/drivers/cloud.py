@@ -25,7 +25,7 @@ from nfvcert.drivers.through import Connect, Through
 from nfvcert.errors import ApiFault, LabError, Unreachable
 from nfvcert.lab import ControlProcess
 
-__all__ = ["PREFIX", "CloudSession", "OpenStackCloud", "explained"]
+__all__ = ["CloudSession", "OpenStackCloud", "explained", "names_of"]
 
 PREFIX = "nfvcert"
 """All names of what nfvcert makes in a cloud begin with it."""
@@ -34,8 +34,8 @@ TIMEOUT_S = 60.0
 READY_S = 120.0
 """For what is made to be ready to use, and for what is deleted to be gone, where nobody says how long it may take."""
 POLL_S = 0.2
-LABEL_LENGTH = 52
-"""A project's name has 64 characters at most, and a number follows."""
+RUN_LENGTH, WHAT_LENGTH = 24, 18
+"""Of a name: what tells the run, and the test. A project's name has 64 characters at most, and numbers follow."""
 
 logging.getLogger("keystoneauth").addHandler(logging.NullHandler())
 logging.getLogger("openstack").addHandler(logging.NullHandler())
@@ -91,12 +91,13 @@ class OpenStackCloud:
         except ks.ClientException:
             pass
 
-    def session(self, label: str, *, ready_s: float = READY_S) -> CloudSession:
-        """What one test does in the cloud; ``label`` is part of the name of all that it makes.
+    def session(self, run: str, what: str, *, ready_s: float = READY_S) -> CloudSession:
+        """What one test does in the cloud; the run and ``what`` it is are part of the name of all that it makes.
 
         ``ready_s``: how long what it makes may take to be ready.
         """
-        return CloudSession(self, self.sdk, f"{PREFIX}-{label}"[:LABEL_LENGTH].rstrip("-"), ready_s)
+        # Two workers may run tests of one beginning, or share something each: a name is never taken twice.
+        return CloudSession(self, self.sdk, f"{names_of(run)}-{what[:WHAT_LENGTH]}-{secrets.token_hex(2)}", ready_s)
 
     def user(self, username: str, password: str, project: str) -> Connection:
         """A connection as another user of the default domain."""
@@ -323,6 +324,11 @@ class _Session(Session):
         if parts.hostname:
             self._cloud.spoken_to.add((parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)))
         return answer
+
+
+def names_of(run: str) -> str:
+    """How all names begin of what a run makes in a cloud; of an empty one, those of any run."""
+    return f"{PREFIX}-{run[:RUN_LENGTH]}"
 
 
 def _tcp(host: str, port: int) -> socket.socket:

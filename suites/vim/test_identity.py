@@ -120,3 +120,10 @@ def test_a_quota_is_enforced(cloud: CloudSession, basics: Basics) -> None:
         ("server", partial(basics.server, user, networks=[{"uuid": network.id}])),
     ):
         assert user.refuses(beyond, 403, 409, 413), f"a {what} more than the quota allows is made"
+    # It was the quota, and nothing else, that stood in the way.
+    cloud.sdk.network.update_quota(user.project_id, networks=2)
+    cloud.sdk.compute.update_quota_set(user.project_id, instances=1)
+    cloud.sdk.block_storage.update_quota_set(user.project_id, volumes=2)
+    user.create("network.network")
+    user.create("block_storage.volume", size=1)
+    basics.server(user, networks=[{"uuid": network.id}])
