@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import time
+from abc import abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,16 +19,20 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import ClassVar
 
-from nfvcert.embedded.cloud import certificates, proxy, services
+from nfvcert.embedded.cloud import certificates, installation, proxy, services
 from nfvcert.embedded.cloud.configuration import PORTS
 from nfvcert.embedded.fault import Fault
+from nfvcert.embedded.pop import management_address
 from nfvcert.embedded.programs import environment, program
+from nfvcert.embedded.rundir import Process
 from nfvcert.embedded.sites import Sites
 from nfvcert.errors import LabError
 
 __all__ = ["CLOUD_FAULTS"]
 
 WAIT_S = 60.0
+SETTLE_S = 3.0
+"""A worker has no port to be asked at: from its start until it takes messages."""
 AGENT_S = 20.0
 """Neutron calls an agent down that has said nothing for three of its intervals."""
 CACHE_S = 6.0
@@ -103,9 +108,9 @@ class _AtProxy(_OfCloud):
         _reload(sites, {})
 
     @property
+    @abstractmethod
     def rule(self) -> str:
         """The line of haproxy.cfg."""
-        raise NotImplementedError
 
     @property
     def chosen(self) -> str:
@@ -387,10 +392,7 @@ def _place(sites: Sites) -> Path:
 
 
 def _address(sites: Sites) -> str:
-    from nfvcert.embedded.pop import management_address
-
-    host = next(name for name, host in sites.lab.hosts.items() if "controller" in host.roles)
-    return management_address(sites.lab, host)
+    return management_address(sites.lab, installation.controller(sites.lab))
 
 
 def _pid(sites: Sites, service: str) -> int:
@@ -402,16 +404,15 @@ def _hold_down(sites: Sites, service: str) -> None:
 
 
 def _let_up(sites: Sites, service: str) -> None:
+    """Let a service be started again, and wait until it runs and the cloud answers as a whole."""
     (_place(sites) / "stopped" / service).unlink(missing_ok=True)
     deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        with suppress(ProcessLookupError):
-            os.kill(_pid(sites, service), 0)
-            port = {"keystone": "keystone", "glance-api": "glance", "nova-api": "nova"}.get(service)
-            time.sleep(5.0 if port else 3.0)  # it runs; until it answers takes a moment
-            return
+    while Process.of(_pid(sites, service)) is None:
+        if time.monotonic() > deadline:
+            raise LabError(f"{service} does not start again", what="cloud")
         time.sleep(0.1)
-    raise LabError(f"{service} does not start again", what="cloud")
+    time.sleep(SETTLE_S)
+    installation.await_all(installation.EmbeddedCloud(sites.lab, sites.folder), lambda: True)
 
 
 def _reload(sites: Sites, rules: dict[str, str]) -> None:

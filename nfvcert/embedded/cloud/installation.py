@@ -37,7 +37,7 @@ from nfvcert.embedded.rundir import Process, namespace_file
 from nfvcert.errors import LabError, Unreachable
 from nfvcert.lab import ControlProcess, Lab
 
-__all__ = ["PROGRAMS", "ROLE", "EmbeddedCloud", "controller", "hypervisors", "start"]
+__all__ = ["PROGRAMS", "ROLE", "EmbeddedCloud", "await_all", "controller", "hypervisors", "start"]
 
 PROGRAMS = ("haproxy", "mariadb", "mariadb-install-db", "mariadbd", "rabbitmq-server")
 ROLE = "cloud"
@@ -134,7 +134,10 @@ def start(lab: Lab, folder: Path, tell: Callable[[str], None] = lambda _: None) 
         variables = environment() | {"PYTHONWARNINGS": "ignore", "HOME": str(place / "run")}
         # The services find what we add as they find any plug-in: by the entry point of a distribution.
         variables["PYTHONPATH"] = str(Path(services.__file__).with_name("plugins"))
-        begun = lambda: subprocess.Popen(command, env=variables, cwd="/", start_new_session=True, **streams)  # noqa: E731
+
+        def begun() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(command, env=variables, cwd="/", start_new_session=True, **streams)
+
         return in_namespace(str(namespace_file(folder, host)), begun)
 
     template.state(settings, secret["admin"], launch, tell)
@@ -152,7 +155,7 @@ def start(lab: Lab, folder: Path, tell: Callable[[str], None] = lambda _: None) 
         raise LabError("the parent of the cloud's services ended at once", what="cloud")
     tell("starting the services of the cloud (half a minute)")
     try:
-        _await(EmbeddedCloud(lab, folder), process, secret["admin"])
+        await_all(EmbeddedCloud(lab, folder), lambda: process.poll() is None)
     except BaseException:
         _end_all(process.pid)
         process.wait()
@@ -268,8 +271,13 @@ def _commands(lab: Lab, settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def _await(cloud: EmbeddedCloud, parent: subprocess.Popen[bytes], admin_password: str) -> None:
-    """Wait until each API answers, and each hypervisor is up. Raises LabError with the first telling words of a log."""
+def await_all(cloud: EmbeddedCloud, alive: Callable[[], bool]) -> None:
+    """Wait until each API answers, and each hypervisor is up. Raises LabError with the first telling words of a log.
+
+    ``alive``: whether there is anything to wait for.
+    """
+    told = json.loads((cloud.folder / "cloud" / "services.json").read_text(encoding="utf-8"))
+    admin_password = template.passwords(Path(told["environment"]))["admin"]
     probes: dict[str, Callable[[], bool]] = {
         name: functools.partial(_answers, cloud, PORTS[name]) for name in services.API_TYPES
     }
@@ -280,12 +288,12 @@ def _await(cloud: EmbeddedCloud, parent: subprocess.Popen[bytes], admin_password
         for name, ready in list(probes.items()):
             if (name != "nova-compute" or len(probes) == 1) and ready():
                 del probes[name]
-        if parent.poll() is not None:
+        if not alive():
             raise LabError("the parent of the cloud's services has ended", what="cloud")
         if probes and time.monotonic() > deadline:
             said = {name: last_words(cloud.folder / "cloud", name) for name in probes}
-            told = "; ".join(f"{name} ({words})" if words else name for name, words in said.items())
-            raise Unreachable(f"the cloud does not start in {START_TIMEOUT_S:g} s: no answer of {told}", what="cloud")
+            silent = "; ".join(f"{name} ({words})" if words else name for name, words in said.items())
+            raise Unreachable(f"the cloud does not start in {START_TIMEOUT_S:g} s: no answer of {silent}", what="cloud")
         time.sleep(0.1)
 
 
