@@ -1,4 +1,4 @@
-"""Runs the shipped network suite on an embedded lab, judged by a part of the shipped test model, in its own process."""
+"""Runs a shipped suite on an embedded lab, judged by a part of its shipped test model, in a process of its own."""
 
 from __future__ import annotations
 
@@ -89,21 +89,23 @@ def _reduced(where: Mapping[str, object]) -> dict[str, object]:
     return reduced
 
 
-def command(lab: str, model: Path, reports: Path, *more: str) -> list[str]:
-    """The command line that certifies a lab."""
-    asked = ["-m", "network", f"--lab={lab}", f"--test-model={model}", f"--reports={reports}"]
+def command(lab: str, model: Path, reports: Path, *more: str, domain: str = "network") -> list[str]:
+    """The command line that certifies a domain of a lab."""
+    asked = ["-m", domain, f"--lab={lab}", f"--test-model={model}", f"--reports={reports}"]
     return [sys.executable, "-m", "pytest", *asked, "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *more]
 
 
-def certify(lab: str, model: Path, reports: Path, *more: str) -> Certified:
-    """Certify a lab and wait for the end; ``more`` are further options."""
+def certify(
+    lab: str, model: Path, reports: Path, *more: str, domain: str = "network", timeout_s: float = 300
+) -> Certified:
+    """Certify a domain of a lab and wait for the end; ``more`` are further options."""
     ended = subprocess.run(
-        command(lab, model, reports, *more),
+        command(lab, model, reports, *more, domain=domain),
         cwd=ROOT,
         env=dict(os.environ),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout_s,
         check=False,
     )
     return gathered(ended.returncode, ended.stdout + ended.stderr, reports)

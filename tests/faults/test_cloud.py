@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,20 +13,14 @@ from ruamel.yaml import YAML
 
 from nfvcert import embedded
 from nfvcert.embedded.faults import seeded
-from nfvcert.files import read_lab
-from tests.certify import ROOT, Certified, gathered
+from tests.certify import ROOT, Certified, certify, command
 from tests.faults.cloud_catalogue import CLOUD_CASES, CloudCase, table
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[embedded.EmbeddedLab]:
-    """opco-ru with its cloud, up for all cases, in a run directory of its own."""
-    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NFVCERT_RUN_DIR", run_dir)
-        up = embedded.up(read_lab(ROOT / "lab_inventory/opco-ru.yaml"))
-        embedded.start_cloud(up)
-        yield up
-        up.down()
+@pytest.fixture(scope="module", autouse=True)
+def cloud(lab: embedded.EmbeddedLab) -> None:
+    """Started once for all cases."""
+    embedded.start_cloud(lab)
 
 
 def quick_vim(where: Path) -> Path:
@@ -47,18 +39,7 @@ def quick_vim(where: Path) -> Path:
 def certify_vim(reports: Path, *tests: str) -> Certified:
     """Some tests of the VIM suite on opco-ru; those that are left out are NOT_RUN, so nothing can be ACCEPTED."""
     model = quick_vim(reports.parent)
-    asked = ["-m", "vim", "-k", " or ".join(tests), "--lab=opco-ru", f"--reports={reports}", "-p", "no:cacheprovider"]
-    asked.append(f"--test-model={model}")
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", *asked],
-        cwd=ROOT,
-        env=dict(os.environ),
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    return gathered(ended.returncode, ended.stdout + ended.stderr, reports)
+    return certify("opco-ru", model, reports, "-k", " or ".join(tests), domain="vim", timeout_s=400)
 
 
 def verdict(run: Certified, test: str) -> str:
@@ -97,11 +78,11 @@ def test_the_page_lists_these_faults() -> None:
 
 
 def test_what_a_killed_run_left_is_swept(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
-    asked = ["-m", "vim", "-k", "test_a_server_lives_its_life", "--lab=opco-ru", f"--reports={tmp_path / 'reports'}"]
-    command = [sys.executable, "-m", "pytest", *asked, "-p", "no:cacheprovider"]
+    model, one = quick_vim(tmp_path), ("-k", "test_a_server_lives_its_life")
+    asked = command("opco-ru", model, tmp_path / "reports", *one, domain="vim")
     log = tmp_path / "run.log"
     with log.open("wb") as output:
-        run = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+        run = subprocess.Popen(asked, cwd=ROOT, stdout=output, stderr=output)
     try:
         deadline = time.monotonic() + 150
         while "compute.server" not in sweep("--dry-run"):

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,21 +12,10 @@ from ruamel.yaml import YAML
 from nfvcert import embedded
 from nfvcert.embedded.faults import FAULTS, seeded
 from nfvcert.embedded.host_faults import HOST_FAULTS
-from nfvcert.files import read_lab
-from tests.certify import ROOT, Certified, gathered
+from tests.certify import ROOT, Certified, certify
 from tests.faults.catalogue import Case
 from tests.faults.host_catalogue import HOST_CASES, table
 from tests.faults.test_whole_path import check
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[embedded.EmbeddedLab]:
-    """opco-ru, up for all cases, in a run directory of its own."""
-    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NFVCERT_RUN_DIR", run_dir)
-        up = embedded.up(read_lab(ROOT / "lab_inventory/opco-ru.yaml"))
-        yield up
-        up.down()
 
 
 def compute_model(where: Path, kpis: Iterable[str] | None = None) -> Path:
@@ -49,17 +34,7 @@ def compute_model(where: Path, kpis: Iterable[str] | None = None) -> Path:
 
 def certify_compute(model: Path, reports: Path) -> Certified:
     """The compute suite on opco-ru."""
-    asked = ["-m", "compute", "--lab=opco-ru", f"--test-model={model}", f"--reports={reports}"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", *asked, "-p", "no:cacheprovider", "-p", "no:hypothesispytest"],
-        cwd=ROOT,
-        env=dict(os.environ),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return gathered(ended.returncode, ended.stdout + ended.stderr, reports)
+    return certify("opco-ru", model, reports, domain="compute")
 
 
 @pytest.mark.parametrize("case", HOST_CASES, ids=lambda case: case.name)

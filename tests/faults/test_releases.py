@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from nfvcert import embedded
-from nfvcert.files import read_lab
-from tests.certify import ROOT, certify, quick_model
+from tests.certify import certify, quick_model
 from tests.faults.catalogue import LEAKED, MTU, OUTAGE, REACHABLE
 
 KPIS = (REACHABLE, MTU, LEAKED, OUTAGE)
@@ -40,15 +37,6 @@ EXAMPLES = (
     # The network suite alone says nothing of what changes in the VIM.
     Example("nfvi-vim", "large", "INCONCLUSIVE", set(), 16, "nova changes, and no planned test covers it"),
 )
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[embedded.EmbeddedLab]:
-    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NFVCERT_RUN_DIR", run_dir)
-        up = embedded.up(read_lab(ROOT / "lab_inventory/opco-ru.yaml"))
-        yield up
-        up.down()
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.unit)

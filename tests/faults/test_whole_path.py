@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -13,20 +11,8 @@ import pytest
 
 from nfvcert import embedded
 from nfvcert.embedded.faults import seeded
-from nfvcert.files import read_lab
 from tests.certify import HEALTHY, ROOT, Certified, certify, command, gathered, quick_model
 from tests.faults.catalogue import CASES, Case, table
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[embedded.EmbeddedLab]:
-    """opco-ru, up for all cases, in a run directory of its own."""
-    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NFVCERT_RUN_DIR", run_dir)
-        # Without an owner, as `nfvcert lab up` leaves it: a run makes anew what some other process still owns.
-        up = embedded.up(read_lab(ROOT / "lab_inventory/opco-ru.yaml"))
-        yield up
-        up.down()
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.fault], ids=lambda case: case.name)
