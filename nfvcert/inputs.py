@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from _pytest.mark.expression import Expression  # pytest offers it nowhere else
 
 from nfvcert import files
 from nfvcert.campaign import Campaign, stream_name
@@ -15,6 +17,7 @@ from nfvcert.campaign_files import check_names, read_campaign, read_release
 from nfvcert.catalogue import Catalogue
 from nfvcert.catalogue_files import FILE as CATALOGUE
 from nfvcert.catalogue_files import check_lab, check_unit, has_catalogue, read_catalogue
+from nfvcert.collected import DOMAINS
 from nfvcert.errors import UsageError
 from nfvcert.joint import join
 from nfvcert.lab import Lab
@@ -77,6 +80,8 @@ class Inputs:
     """Folder of test models, where the bases of overlays are."""
     chosen: bool = True
     """Whether the command line says which tests are wanted (-m, -k, files)."""
+    asked: frozenset[str] = frozenset()
+    """Domains that -m names and selects: `network or storage`."""
 
     @classmethod
     def read(cls, config: pytest.Config) -> Inputs:
@@ -113,6 +118,7 @@ class Inputs:
             read_requirements(folder, kpis),
             folder,
             bool(config.option.markexpr or config.option.keyword or config.args_source is config.ArgsSource.ARGS),
+            _asked(config.option.markexpr),
         )
 
     def frame_sizes(self, domains: set[str]) -> list[int]:
@@ -143,6 +149,22 @@ class Inputs:
             known = [each for each in judged if stream.lab.profile_for(each[0].domain) in each[0].profiles]
             judged = known or judged[:1]
         return (join([model for model, _ in judged]), tuple(path for _, path in judged)) if judged else None
+
+
+def _asked(expression: str) -> frozenset[str]:
+    """The domains that a mark expression names and whose tests it selects."""
+    named = DOMAINS & set(re.findall(r"\w+", expression or ""))
+    if not named:
+        return frozenset()
+    try:
+        compiled = Expression.compile(expression)
+    except (SyntaxError, ValueError):  # pytest itself says what is wrong with it
+        return frozenset()
+
+    def selects(domain: str) -> bool:
+        return compiled.evaluate(lambda name, /, **_: name == domain)
+
+    return frozenset(filter(selects, named))
 
 
 def _catalogue(streams: Iterable[StreamInput], folder: Path) -> Catalogue | None:

@@ -44,11 +44,14 @@ def make_plans(
     """
     tests: dict[str, list[CollectedTest]] = {name: [] for name in inputs.streams}
     domains: set[str] = set()
+    collected_domains: set[str] = set()
     for item in items:
         found = collected(item)
         tests[stream_of(item) or ""].append(found)
+        collected_domains |= found.domains
         if found.test in selected:
             domains |= found.domains
+    _nothing_is_left_out(inputs, collected_domains)
     if inputs.catalogue is not None:
         check_tests([test for each in tests.values() for test in each], inputs.catalogue)
     took = Durations(reports, {stream.lab.lab for stream in inputs.streams.values()})
@@ -68,6 +71,18 @@ def make_plans(
             own = [test for test in tests[name] if test.frame_bytes is None or test.frame_bytes in sizes]
             plans[name] = _plan(inputs, stream, judged_by, own, took.of(stream.lab.lab), used, digests)
     return plans
+
+
+def _nothing_is_left_out(inputs: Inputs, collected_domains: set[str]) -> None:
+    """Raises UsageError where -m asks for a domain that the suites do not test, or that no model would judge."""
+    hint = "leave it out: whoever reads the decision would take it for certified"
+    if lacking := sorted(inputs.asked - collected_domains):
+        raise UsageError(f"-m asks for the domain {', '.join(lacking)}, and the suites have no test of it", hint=hint)
+    if any(stream.model is None for stream in inputs.streams.values()):
+        judged = {inputs.models[name][0].domain for name in inputs.by_domain}
+        if unjudged := sorted(inputs.asked - judged):
+            told = ", ".join(sorted(inputs.by_domain))
+            raise UsageError(f"-m asks for the domain {', '.join(unjudged)}, which {told} does not judge", hint=hint)
 
 
 def _plan(

@@ -56,6 +56,29 @@ def test_collecting_for_a_lab_leaves_no_folder(project: Project) -> None:
     assert run.folder is None
 
 
+@pytest.mark.parametrize("asked", ["network or storage", "storage or vim or network"])
+def test_a_domain_without_tests_is_not_passed_over(project: Project, asked: str) -> None:
+    project.suite(PASSES)
+    run = project.ended(project.start("-m", asked, "--lab=opco-ru"))
+    assert run.status == 4
+    assert "-m asks for the domain storage" in run.output
+    assert "the suites have no test of it" in run.output
+
+
+def test_a_domain_that_is_left_out_by_name_is_not_missed(project: Project) -> None:
+    project.suite(PASSES)
+    assert project.ended(project.start("-m", "network and not storage", "--lab=opco-ru")).status == 0
+
+
+def test_a_domain_that_no_model_judges_is_not_passed_over(project: Project) -> None:
+    project.suite(
+        PASSES + "\n\n@pytest.mark.vim\n@pytest.mark.small\ndef test_of_the_vim(shell):\n    shell('leaf-1')\n"
+    )
+    run = project.ended(project.start("-m", "network or vim", "--lab=opco-ru"))
+    assert run.status == 4
+    assert "-m asks for the domain vim" in run.output
+
+
 def test_no_test_selected(project: Project) -> None:
     project.suite(PASSES)
     assert "no test for a lab was selected" in refused(project, "-k", "nothing_like_that")
