@@ -22,6 +22,7 @@ pytestmark = [
 
 FIRST = ("keystone", "nova-api", "nova-scheduler", "nova-conductor", "neutron-server")
 PROBE_S = 0.25
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl certified"
 
 
 Killing = Callable[[Iterable[str]], None]
@@ -63,12 +64,17 @@ def kill_each(
         before = set(host.run(place.pids).stdout.split())
         assert before, f"{name} does not run"
         with _Probing(cloud) as probing:
+            # The last thing that was confirmed: a database that forgets it would bring back what was deleted, too.
+            confirmed = cloud.create("compute.keypair", public_key=PUBLIC_KEY)
             killed = time.monotonic()
             gone = host.run(f"kill -9 {' '.join(sorted(before))}", check=False)
             assert gone.status == 0, f"{name} does not run: {gone.stderr.strip()}"
             recovered = _recovered(host, place.pids, before, longest_s)
             assert recovered, f"{name} was killed, and {longest_s:g} s later it does not run again"
             probing.until_it_answers(longest_s)
+        kept = any(each.name == confirmed.name for each in cloud.sdk.compute.keypairs())
+        assert kept, f"{name} was killed, and what the cloud had confirmed before is forgotten"
+        cloud.delete(confirmed)
         kpi.measure("vim.process_kill.recovery_time", recovered - killed, service=name)
         kpi.measure("vim.process_kill.service_outage", outage(probing.probes), service=name)
         # The APIs read without a scheduler or a broker too: that the cloud works again, a new server shows.

@@ -73,6 +73,14 @@ CLOUD_CASES = (
     CloudCase("slow-api", "The block storage API answers 1.5 s later", "api-slow", FAST, (TOKEN,), {"api": "cinder"}),
     CloudCase("slow-database", "The database stands still for most of the time", "slow-database", FAST, (TOKEN,)),
     CloudCase(
+        "forgetful-database",
+        "The database forgets what it had confirmed when it is killed",
+        "forgetful-database",
+        "test_everything_else_comes_back",
+        (TOKEN,),
+        says="forgotten",
+    ),
+    CloudCase(
         "expired-certificate",
         "The certificate of the public endpoints has expired",
         "expired-certificate",

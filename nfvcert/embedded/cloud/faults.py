@@ -1,8 +1,8 @@
 """Faults to seed in the cloud of an embedded lab, which must run: what the VIM suite is shown to find.
 
 `service-stopped`, `no-restart`, `api-errors`, `api-refuses`, `api-slow`, `expired-certificate`, `wrong-endpoint`,
-`slow-database`, `quota-too-small`, `leaked-allocation`, `roles-too-wide`, `corrupt-images`. Faults of the lab, which
-must never be blamed on a release: `wrong-password`.
+`slow-database`, `forgetful-database`, `quota-too-small`, `leaked-allocation`, `roles-too-wide`, `corrupt-images`.
+Faults of the lab, which must never be blamed on a release: `wrong-password`.
 """
 
 from __future__ import annotations
@@ -239,6 +239,27 @@ class SlowDatabase(_OfCloud):
 
 
 @dataclass
+class ForgetfulDatabase(_OfCloud):
+    """The database confirms what it has not written yet, and forgets it when it ends."""
+
+    name: ClassVar[str] = "forgetful-database"
+
+    def seed(self, sites: Sites) -> None:
+        """Let it write its log every 45 minutes."""
+        self._set(sites, flush=0, every_s=2700)
+
+    def clear(self, sites: Sites) -> None:
+        """As it was started."""
+        self._set(sites, flush=2, every_s=1)
+
+    def _set(self, sites: Sites, *, flush: int, every_s: int) -> None:
+        _sql(
+            sites,
+            f"SET GLOBAL innodb_flush_log_at_trx_commit = {flush}; SET GLOBAL innodb_flush_log_at_timeout = {every_s};",
+        )
+
+
+@dataclass
 class QuotaTooSmall(_OfCloud):
     """The default quota lets nobody have a server."""
 
@@ -379,6 +400,7 @@ CLOUD_FAULTS: tuple[type[Fault], ...] = (
     ExpiredCertificate,
     WrongEndpoint,
     SlowDatabase,
+    ForgetfulDatabase,
     QuotaTooSmall,
     LeakedAllocation,
     RolesTooWide,
