@@ -28,6 +28,7 @@ PORTS = {
     "swift": 8080,
 }
 """API → its usual port."""
+BROKER_PORT = 5672
 DATABASES = ("keystone", "glance", "placement", "nova_api", "nova_cell0", "nova_cell1", "neutron", "cinder", "heat")
 
 
@@ -53,7 +54,7 @@ class Settings:
     @property
     def broker(self) -> str:
         """oslo.messaging's URL."""
-        return f"rabbit://cloud:{self.password}@{LOOPBACK}:5672/"
+        return f"rabbit://cloud:{self.password}@{LOOPBACK}:{BROKER_PORT}/"
 
 
 def _ini(sections: Sections) -> str:
