@@ -330,6 +330,13 @@ class ControlProcess(Part):
     """A command that prints its process numbers: `pgrep -f ^/usr/bin/nova-scheduler`."""
 
 
+class ObjectStore(Part):
+    """The object store of a cloud (Swift, or what speaks its API)."""
+
+    role: Text = "swiftoperator"
+    """The role of Keystone that lets a user have containers in its project."""
+
+
 class Cloud(Part):
     """An OpenStack cloud: an entry of clouds.yaml. That of an embedded lab is made when it is needed."""
 
@@ -338,6 +345,8 @@ class Cloud(Part):
     """Service → its processes; an embedded lab knows its own."""
     upgrade_checks: dict[Name, Text] = {}
     """Service → the command that checks its upgrade, on a host of role controller: `nova-status upgrade check`."""
+    object_store: ObjectStore | None = None
+    """None: it has none, and no test asks for one."""
     quota: dict[Name, Annotated[int, Field(ge=1)]] = {}
     """What tests may use of it together: `vcpus: 64`, `instances: 20`."""
 

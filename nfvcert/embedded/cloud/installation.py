@@ -28,7 +28,7 @@ import psutil
 from ruamel.yaml import YAML
 
 from nfvcert import environments
-from nfvcert.embedded.cloud import certificates, configuration, proxy, services, supervisor, template
+from nfvcert.embedded.cloud import certificates, configuration, object_store, proxy, services, supervisor, template
 from nfvcert.embedded.cloud.configuration import LOOPBACK, PORTS, Settings
 from nfvcert.embedded.namespaces import in_namespace
 from nfvcert.embedded.pop import management_address
@@ -37,7 +37,7 @@ from nfvcert.embedded.rundir import Process, namespace_file
 from nfvcert.errors import LabError, Unreachable
 from nfvcert.lab import ControlProcess, Lab
 
-__all__ = ["PROGRAMS", "ROLE", "EmbeddedCloud", "await_all", "controller", "hypervisors", "start"]
+__all__ = ["PROGRAMS", "ROLE", "EmbeddedCloud", "apis", "await_all", "controller", "hypervisors", "start"]
 
 PROGRAMS = ("haproxy", "mariadb", "mariadb-install-db", "mariadbd", "rabbitmq-server")
 ROLE = "cloud"
@@ -57,6 +57,15 @@ def controller(lab: Lab) -> str:
 def hypervisors(lab: Lab) -> list[str]:
     """The hosts for each of which a hypervisor is simulated."""
     return [name for name, host in lab.hosts.items() if "compute" in host.roles]
+
+
+def apis(lab: Lab) -> list[str]:
+    """The APIs of a lab's cloud, in the words of `configuration.PORTS`."""
+    return services.apis(object_store=_has_object_store(lab))
+
+
+def _has_object_store(lab: Lab) -> bool:
+    return lab.cloud is not None and lab.cloud.object_store is not None
 
 
 @dataclass(frozen=True)
@@ -126,7 +135,9 @@ def start(lab: Lab, folder: Path, tell: Callable[[str], None] = lambda _: None) 
         env = environments.make("openstack", lock, tell=tell)
     host = controller(lab)
     secret = template.passwords(env)
-    settings = Settings(place, env, secret["service"], host)
+    settings = Settings(place, env, secret["service"], host, _has_object_store(lab))
+    if settings.object_store:
+        object_store.check_place(place)
     address = management_address(lab, host)
     _write(lab, settings, address, secret["admin"])
 
@@ -141,7 +152,8 @@ def start(lab: Lab, folder: Path, tell: Callable[[str], None] = lambda _: None) 
         return in_namespace(str(namespace_file(folder, host)), begun)
 
     template.state(settings, secret["admin"], launch, tell)
-    for name in ("glance/staging", "glance/tasks", "glance/images", "neutron", "cinder", "heat", "rabbit"):
+    swift = [f"swift/devices/{name}" for name in object_store.DEVICES] if settings.object_store else []
+    for name in ("glance/staging", "glance/tasks", "glance/images", "neutron", "cinder", "heat", "rabbit", *swift):
         (place / "state" / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     with (place / "log" / "supervisor.out").open("wb") as log:
         process = launch(
@@ -180,12 +192,14 @@ def _end_all(parent: int) -> None:
 def _write(lab: Lab, settings: Settings, address: str, admin_password: str) -> None:
     etc = settings.folder / "etc"
     written = configuration.files(settings, hypervisors(lab))
+    if settings.object_store:
+        written |= object_store.files(settings)
     for host in hypervisors(lab):
         state = settings.folder / "state" / "nova" / host
         state.mkdir(mode=0o700, parents=True)
         # The simulated driver makes its node's number of its name; Nova refuses to start again with another one.
         (state / "compute_id").write_text(str(uuid.uuid5(uuid.NAMESPACE_DNS, host)), encoding="ascii")
-    written["haproxy.cfg"] = proxy.configuration(settings.folder, address, list(services.API_TYPES))
+    written["haproxy.cfg"] = proxy.configuration(settings.folder, address, apis(lab))
     written["delay.lua"] = proxy.SCRIPT
     written["rabbitmq.conf"] = _broker(settings)
     written["rabbit_plugins"] = "[].\n"
@@ -241,7 +255,14 @@ def _first_statements(lab: Lab, address: str) -> str:
         for host in hypervisors(lab)
     )
     moved = f"REPLACE(url, 'https://{template.ADDRESS}:', 'https://{address}:')"
-    return f"UPDATE keystone.endpoint SET url = {moved};\n{mapped}"
+    # The template has them all; what is not there must not be in the catalogue.
+    absent = "" if _has_object_store(lab) else _without("object-store")
+    return f"UPDATE keystone.endpoint SET url = {moved};\n{absent}{mapped}"
+
+
+def _without(service: str) -> str:
+    of_it = f"FROM keystone.service WHERE type = '{service}'"
+    return f"DELETE FROM keystone.endpoint WHERE service_id IN (SELECT id {of_it});\nDELETE {of_it};\n"
 
 
 def _commands(lab: Lab, settings: Settings) -> list[dict[str, Any]]:
@@ -279,8 +300,11 @@ def await_all(cloud: EmbeddedCloud, alive: Callable[[], bool]) -> None:
     told = json.loads((cloud.folder / "cloud" / "services.json").read_text(encoding="utf-8"))
     admin_password = template.passwords(Path(told["environment"]))["admin"]
     probes: dict[str, Callable[[], bool]] = {
-        name: functools.partial(_answers, cloud, PORTS[name]) for name in services.API_TYPES
+        name: functools.partial(_answers, cloud, PORTS[name]) for name in apis(cloud.lab)
     }
+    if _has_object_store(cloud.lab):
+        servers = object_store.SERVERS.items()
+        probes |= {f"swift-{name}": functools.partial(_answers, cloud, port) for name, port in servers}
     if wanted := hypervisors(cloud.lab):
         probes["nova-compute"] = lambda: _computes_up(cloud, admin_password) >= len(wanted)
     deadline = time.monotonic() + START_TIMEOUT_S
