@@ -335,6 +335,8 @@ class ObjectStore(Part):
 
     role: Text = "swiftoperator"
     """The role of Keystone that lets a user have containers in its project."""
+    quotas: bool = False
+    """Whether containers can have quotas (middleware container_quotas)."""
 
 
 class Cloud(Part):
@@ -395,6 +397,16 @@ class Lab(Part):
         """``shares``, and this machine's processors, which every embedded lab with a generator measures with."""
         machine = ("machine",) if self.provider == "embedded" and self.traffic and "machine" not in self.shares else ()
         return (*self.shares, *machine)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What criteria and tests may be for that not every lab is or has: `l2` or `l3`, `cloud`, …"""
+        found = {self.network.dut.forwards} if self.network else set[str]()
+        if self.cloud is not None:
+            store = self.cloud.object_store
+            has = {"object-store": store is not None, "object-quotas": store is not None and store.quotas}
+            found |= {"cloud", *(name for name, there in has.items() if there)}
+        return frozenset(found)
 
     @property
     def dut(self) -> Dut:

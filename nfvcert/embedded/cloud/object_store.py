@@ -51,7 +51,9 @@ def files(settings: Settings) -> dict[str, str]:
 
 def proxy_settings(settings: Settings, **keystoneauth: str) -> Mapping[str, Mapping[str, object]]:
     """proxy-server.conf; ``keystoneauth``: options of that filter in place of ours."""
-    plain = {name: {"use": f"egg:swift#{name}"} for name in _PIPELINE.replace("-quotas", "_quotas").split()[:-1]}
+    plain: dict[str, dict[str, object]] = {
+        name: {"use": f"egg:swift#{name}"} for name in _PIPELINE.replace("-quotas", "_quotas").split()[:-1]
+    }
     authtoken = {"paste.filter_factory": "keystonemiddleware.auth_token:filter_factory", "delay_auth_decision": True}
     roles = {"operator_roles": "admin, swiftoperator", "reseller_admin_role": "ResellerAdmin"}
     filters = plain | {

@@ -22,7 +22,13 @@ API_TYPES = {
     "swift": "object-store",
 }
 """API → its service type (OpenStack's service-types authority). Not every cloud has an object store: see `apis`."""
-_PATHS = {"keystone": "/v3", "nova": "/v2.1", "cinder": "/v3", "heat": "/v1/%(tenant_id)s", "swift": "/v1/AUTH_%(tenant_id)s"}
+_PATHS = {
+    "keystone": "/v3",
+    "nova": "/v2.1",
+    "cinder": "/v3",
+    "heat": "/v1/%(tenant_id)s",
+    "swift": "/v1/AUTH_%(tenant_id)s",
+}
 # Module, or module:function to call, in this order.
 _PRELOAD = {
     "keystone": ("keystone.server.wsgi", "keystone.server.flask.application", "keystone.server.backends"),

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - no part of our package
 """Where Swift's programs find swift.conf: its servers can be told, its daemons would only look in /etc/swift."""
 
 import os
