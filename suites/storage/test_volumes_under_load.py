@@ -1,4 +1,4 @@
-"""Volumes, many at once: each gets into its state and size, and the quota counts what there is (Block Storage API v3)."""
+"""Volumes, many at once: each gets into its state and size, and the quota counts them (Block Storage API v3)."""
 
 from __future__ import annotations
 

@@ -293,7 +293,7 @@ def _commands(lab: Lab, settings: Settings) -> list[dict[str, Any]]:
 
 
 def await_all(cloud: EmbeddedCloud, alive: Callable[[], bool]) -> None:
-    """Wait until each API answers, and each hypervisor is up. Raises LabError with the first telling words of a log.
+    """Wait until each API answers, and hypervisors and volume service are up. Raises LabError with words of a log.
 
     ``alive``: whether there is anything to wait for.
     """
@@ -305,12 +305,19 @@ def await_all(cloud: EmbeddedCloud, alive: Callable[[], bool]) -> None:
     if _has_object_store(cloud.lab):
         servers = object_store.SERVERS.items()
         probes |= {f"swift-{name}": functools.partial(_answers, cloud, port) for name, port in servers}
+    workers: dict[str, Callable[[], bool]] = {
+        "cinder-volume": lambda: _services_up(cloud, admin_password, "cinder", "/v3", "cinder-volume") >= 1
+    }
     if wanted := hypervisors(cloud.lab):
-        probes["nova-compute"] = lambda: _computes_up(cloud, admin_password) >= len(wanted)
+        workers["nova-compute"] = lambda: (
+            _services_up(cloud, admin_password, "nova", "/v2.1", "nova-compute") >= len(wanted)
+        )
+    probes |= workers
     deadline = time.monotonic() + START_TIMEOUT_S
     while probes:
         for name, ready in list(probes.items()):
-            if (name != "nova-compute" or len(probes) == 1) and ready():
+            # The workers are asked for by the APIs, and so come last.
+            if (name not in workers or probes.keys() <= workers.keys()) and ready():
                 del probes[name]
         if not alive():
             raise LabError("the parent of the cloud's services has ended", what="cloud")
@@ -328,15 +335,15 @@ def _answers(cloud: EmbeddedCloud, port: int) -> bool:
         return False
 
 
-def _computes_up(cloud: EmbeddedCloud, password: str) -> int:
-    """How many hypervisors Nova calls up; none while it cannot be asked."""
+def _services_up(cloud: EmbeddedCloud, password: str, api: str, version: str, binary: str) -> int:
+    """How many services of a kind, such as hypervisors, an API calls up; none while it cannot be asked."""
     domain = {"domain": {"id": "default"}, "name": "admin"}
     identity = {"methods": ["password"], "password": {"user": domain | {"password": password}}}
     body = json.dumps({"auth": {"identity": identity, "scope": {"project": domain}}})
     try:
         _, headers, _ = _asked(cloud, PORTS["keystone"], "POST", "/v3/auth/tokens", body)
         token = {"X-Auth-Token": headers.get("X-Subject-Token") or ""}
-        _, _, said = _asked(cloud, PORTS["nova"], "GET", "/v2.1/os-services?binary=nova-compute", headers=token)
+        _, _, said = _asked(cloud, PORTS[api], "GET", f"{version}/os-services?binary={binary}", headers=token)
         return sum(service["state"] == "up" for service in json.loads(said)["services"])
     except (OSError, http.client.HTTPException, ValueError, LookupError):
         return 0
