@@ -15,7 +15,7 @@ from pathlib import Path
 from nfvcert.embedded.cloud.configuration import LOOPBACK, PORTS, Settings, ini, user
 from nfvcert.errors import LabError
 
-__all__ = ["DEVICES", "SERVERS", "check_place", "devices", "files", "identity", "proxy_settings"]
+__all__ = ["DEVICES", "SERVERS", "check_place", "devices", "files", "identity"]
 
 SERVERS = {"account": 6202, "container": 6201, "object": 6200}
 """Server of the ring of the same name → its port."""
@@ -26,7 +26,7 @@ _PIPELINE = (
 )
 
 
-def place(settings: Settings) -> Path:
+def _place(settings: Settings) -> Path:
     """Its state: rings, swift.conf, devices."""
     return settings.folder / "state" / "swift"
 
@@ -44,13 +44,10 @@ def identity(settings: Settings) -> str:
 def files(settings: Settings) -> dict[str, str]:
     """Path below etc/ → text, for paste."""
     made = {f"swift/{name}-server.conf": _storage_server(settings, name) for name in SERVERS}
-    return {path: ini(sections) for path, sections in made.items()} | {
-        "swift/proxy-server.conf": ini(proxy_settings(settings))
-    }
+    return {path: ini(sections) for path, sections in made.items()} | {"swift/proxy-server.conf": ini(_proxy(settings))}
 
 
-def proxy_settings(settings: Settings, **keystoneauth: str) -> Mapping[str, Mapping[str, object]]:
-    """proxy-server.conf; ``keystoneauth``: options of that filter in place of ours."""
+def _proxy(settings: Settings) -> Mapping[str, Mapping[str, object]]:
     plain: dict[str, dict[str, object]] = {
         name: {"use": f"egg:swift#{name}"} for name in _PIPELINE.replace("-quotas", "_quotas").split()[:-1]
     }
@@ -58,7 +55,7 @@ def proxy_settings(settings: Settings, **keystoneauth: str) -> Mapping[str, Mapp
     roles = {"operator_roles": "admin, swiftoperator", "reseller_admin_role": "ResellerAdmin"}
     filters = plain | {
         "authtoken": authtoken | user(settings, "swift"),
-        "keystoneauth": plain["keystoneauth"] | roles | keystoneauth,
+        "keystoneauth": plain["keystoneauth"] | roles,
     }
     return {
         "DEFAULT": _common(settings) | {"bind_port": PORTS["swift"]},
@@ -91,7 +88,7 @@ def _common(settings: Settings) -> dict[str, object]:
         "bind_ip": LOOPBACK,
         "workers": 0,  # one process, which is the one that a test kills
         "user": pwd.getpwuid(os.geteuid()).pw_name,
-        "swift_dir": place(settings),
+        "swift_dir": _place(settings),
         "log_level": "WARNING",
         "recon_cache_path": settings.folder / "run",
     }
