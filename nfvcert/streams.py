@@ -75,7 +75,7 @@ def plan_tests(
         if test.needs_forwarding not in {None, forwards}:
             reason = f"it is for devices that forward {test.needs_forwarding}, and this lab's forwards {forwards}"
         elif lacking := test.needs - lab.kinds:
-            reason = f"it is for labs with a {', '.join(sorted(lacking))}, and this one has none"
+            reason = f"it needs {', '.join(sorted(lacking))}, which this lab does not have"
         elif choices is not None and not choices[test.test].wanted:
             reason = choices[test.test].reason
         elif test.measures and not asked_for:
