@@ -37,7 +37,7 @@ def find(sdk: Any, run: str = "") -> list[Leftover]:
     found = []
     for kind in KINDS.values():
         with explained(f"{kind.name} cannot be listed"):
-            for each in kind.all(sdk):
+            for each in kind.all(sdk, projects):
                 left = Leftover(kind, each)
                 inside = getattr(each, "project_id", None) in projects and not kind.name.startswith("identity.")
                 if left.name.startswith(beginning) or (inside and not _goes_with_its_project(kind, left)):
