@@ -184,7 +184,7 @@ class ParameterValues(Part):
     """Windows after which storage that is not steady is given up as INCONCLUSIVE."""
     fio_fill_bytes_max: int = Field(default=10**15, ge=1_048_576)
     """How much of a target is filled before it is measured, at most."""
-    fio_load_seconds: float = Field(default=4.0, ge=1, le=86_400)
+    fio_load_seconds: float = Field(default=3.0, ge=1, le=86_400)
     """How long reads and writes are mixed, to see errors and stalls."""
     storage_writer_seconds: float = Field(default=1.0, gt=0, le=3600)
     """How long a writer writes before it is killed."""

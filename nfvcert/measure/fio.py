@@ -75,7 +75,8 @@ class Job:
     @property
     def deadline_s(self) -> float:
         """When it must have ended."""
-        return (self.seconds or self.span_bytes / SLOWEST_BYTES_PER_S) + SPARE_S
+        before_and_after_s = 1.5 * self.seconds / self.rounds if self.rounds else 0.0
+        return (self.seconds or self.span_bytes / SLOWEST_BYTES_PER_S) + before_and_after_s + SPARE_S
 
     def __str__(self) -> str:
         return f"{self.pattern} of {self.block_bytes} B, {self.depth} at once"
@@ -153,8 +154,11 @@ def command(job: Job, path: str) -> str:
     if job.seconds:
         options |= {"time_based": 1, "runtime": f"{job.seconds * 1000:.0f}ms", "norandommap": 1}
     if job.rounds:
-        options |= {"write_iops_log": "rounds", "log_avg_msec": round(job.seconds * 1000 / job.rounds)}
-        options |= {"per_job_logs": 0}
+        # One round before they count, in which queues and buckets fill; half a one after, since fio tells of a round
+        # when it is over.
+        round_ms = round(job.seconds * 1000 / job.rounds)
+        options |= {"ramp_time": f"{round_ms}ms", "runtime": f"{round_ms * (job.rounds + 0.5):.0f}ms"}
+        options |= {"write_iops_log": "rounds", "log_avg_msec": round_ms, "per_job_logs": 0}
     if job.nonce:
         options |= {"verify": "pattern", "verify_pattern": f"0x{job.nonce}%o", "do_verify": 0, "verify_state_save": 0}
     if job.goes_on:
