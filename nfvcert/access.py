@@ -134,7 +134,8 @@ class _Access(ABC):
     def _open_bmc(self, host: str) -> Bmc: ...
 
     def _prepare_storage(self, host: str) -> None:
-        """Real targets are there, or they are not."""
+        """Make what an embedded host declares."""
+        del host  # real targets are there, or they are not
 
     @abstractmethod
     def _open_cloud(self, tell: Callable[[str], None]) -> Cloud: ...

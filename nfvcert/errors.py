@@ -15,8 +15,8 @@
     │   └── Hung                a test did not end within its time limit
     └── StorageError            results cannot be written; nothing more may run     blame: storage
 
-Only a criterion or an assertion on the system under test may FAIL a release
-(`CriterionFailed`, `ApiFault`, `DeviceFault`, AssertionErrors, blame: release). Everything above is INCONCLUSIVE at best.
+Only a criterion or an assertion on the system under test may FAIL a release (`CriterionFailed`, `ApiFault`,
+`DeviceFault`, AssertionErrors, blame: release). Everything above is INCONCLUSIVE at best.
 Data are attributes, the sentence is ``str(error)``.
 """
 

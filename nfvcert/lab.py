@@ -229,7 +229,9 @@ class Platform(Part):
 
 def _target_path(value: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9_@:.-]+)+", value) or "/../" in f"{value}/":
-        raise ValueError("a path from the root is needed, of letters, digits and _ @ : . -, like /dev/disk/by-id/wwn-0x5")
+        raise ValueError(
+            "a path from the root is needed, of letters, digits and _ @ : . -, like /dev/disk/by-id/wwn-0x5"
+        )
     return value
 
 

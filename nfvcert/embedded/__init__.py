@@ -15,4 +15,14 @@ from nfvcert.embedded.pop import EmbeddedLab
 from nfvcert.embedded.ports import EmbeddedPort
 from nfvcert.embedded.privileges import ensure_privileges
 
-__all__ = ["EmbeddedLab", "EmbeddedPort", "down", "ensure_privileges", "find", "start_cloud", "start_disks", "sweep", "up"]
+__all__ = [
+    "EmbeddedLab",
+    "EmbeddedPort",
+    "down",
+    "ensure_privileges",
+    "find",
+    "start_cloud",
+    "start_disks",
+    "sweep",
+    "up",
+]

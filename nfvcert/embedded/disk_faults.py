@@ -1,8 +1,8 @@
 """Faults of disks, which are found by the storage suite, and of the hosts that have them.
 
-`disk-rate-cap`, `slow-disk`, `disk-errors`, `disk-corrupts`, `disk-full`, `small-disk`, `disk-stalls`, `disk-forgets`: a
-disk is served anew by another filter or plugin of nbdkit, and keeps what is on it. `no-program`, `no-disk`: a host has no
-fio, or does not find its disks; these are faults of the lab.
+`disk-rate-cap`, `slow-disk`, `disk-errors`, `disk-corrupts`, `disk-full`, `small-disk`, `disk-stalls`, `disk-forgets`:
+a disk is served anew by another filter or plugin of nbdkit, and keeps what is on it. `no-program`, `no-disk`: a host
+has no fio, or does not find its disks; these are faults of the lab.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ class DiskForgets(_InShell):
 
 @dataclass
 class DiskFull(_InShell):
-    """Less space is there than the disk has: behind some place, there is none left, as in a pool that is overcommitted."""
+    """Behind some place there is no space left, as in a pool that is overcommitted."""
 
     name = "disk-full"
 

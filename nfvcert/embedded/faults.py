@@ -573,7 +573,9 @@ _OF_LAB: tuple[type[Fault], ...] = (
     WrongPackage,
     NoBmc,
 )
-FAULTS: Mapping[str, type[Fault]] = {fault.name: fault for fault in (*_OF_LAB, *HOST_FAULTS, *DISK_FAULTS, *CLOUD_FAULTS)}
+FAULTS: Mapping[str, type[Fault]] = {
+    fault.name: fault for fault in (*_OF_LAB, *HOST_FAULTS, *DISK_FAULTS, *CLOUD_FAULTS)
+}
 """All faults by name."""
 
 

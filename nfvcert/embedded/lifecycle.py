@@ -92,7 +92,7 @@ def start_cloud(found: EmbeddedLab, tell: Callable[[str], None] = lambda _: None
 
 
 def start_disks(found: EmbeddedLab, host: str) -> None:
-    """Let a host of a lab that is up have its disks; nothing to do where it has them. Raises: LabError, MissingPackage."""
+    """Let a host of a lab that is up have its disks, if it has none yet. Raises: LabError, MissingPackage."""
     from nfvcert.embedded import disks
 
     declared = disks.disks_of(found.lab, host)

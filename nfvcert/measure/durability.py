@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from nfvcert.errors import DeviceFault, InvalidMeasurement
 from nfvcert.protocols import Shell
 
-__all__ = ["BLOCK_BYTES", "Confirmed", "confirmed", "killed_writer_command", "overrun_command", "overrun", "run_killed_writer"]
+__all__ = [
+    "BLOCK_BYTES",
+    "Confirmed",
+    "confirmed",
+    "killed_writer_command",
+    "overrun",
+    "overrun_command",
+    "run_killed_writer",
+]
 
 BLOCK_BYTES = 4096
 COMPARED_AT_MOST = 2000

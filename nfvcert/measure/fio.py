@@ -1,11 +1,11 @@
 """Storage under load and under test of its memory, by fio on the host that has it.
 
 A `Job` says what fio does, `run` does it over a host's shell and reads its JSON. All of it goes around the page cache
-(O_DIRECT): what memory answers says nothing of storage. Data that is verified is a pattern of the run's own in which each
-block tells its place, so that a block that is old, or another one's, is as wrong as a changed one.
+(O_DIRECT): what memory answers says nothing of storage. Data that is verified is a pattern of the run's own in which
+each block tells its place, so that a block that is old, or another one's, is as wrong as a changed one.
 
-Who is to blame: an operation that the device fails, or does not end in time, is a `DeviceFault`. No fio, no target, or an
-answer that cannot be understood is `InvalidMeasurement`.
+Who is to blame: an operation that the device fails, or does not end in time, is a `DeviceFault`. No fio, no target, or
+an answer that cannot be understood is `InvalidMeasurement`.
 """
 
 from __future__ import annotations

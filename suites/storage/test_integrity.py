@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,9 +54,7 @@ def test_what_was_confirmed_outlives_its_writer(
     """A writer that syncs each block is killed with -9: each block that was confirmed is there (POSIX fsync)."""
     for target in targets:
         size, nonce = target.span(VERIFIED_AT_MOST), secrets.token_hex(8)
-        found = durability.run_killed_writer(
-            target.shell, target.path, nonce, parameters.storage_writer_seconds, size
-        )
+        found = durability.run_killed_writer(target.shell, target.path, nonce, parameters.storage_writer_seconds, size)
         kpi.note(**target.conditions, lost_blocks=found.lost[:100])
         kpi.measure(
             "storage.integrity.lost_writes", len(found.lost), **target.conditions, confirmed_writes=found.confirmed

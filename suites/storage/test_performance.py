@@ -43,7 +43,7 @@ def _random(
                 found = done.directions[direction]
                 return [found.iops, *(found.latency_s[name] for name in LATENCIES.values())]
 
-            conditions = {"pattern": pattern, "block_bytes": block_bytes, "depth": depth}
+            conditions: dict[str, str | int] = {"pattern": pattern, "block_bytes": block_bytes, "depth": depth}
             kpi.sample(names, take, first=1, **target.conditions, **conditions)
 
 
@@ -80,7 +80,7 @@ def test_mixed_reads_and_writes(
                 done = steady(target, "randrw", block_bytes, depth)
                 return [done.directions[each].iops for each in ("read", "write")]
 
-            conditions = {"pattern": "randrw", "block_bytes": block_bytes, "depth": depth}
+            conditions: dict[str, str | int] = {"pattern": "randrw", "block_bytes": block_bytes, "depth": depth}
             names = ["storage.target.read_iops", "storage.target.write_iops"]
             kpi.sample(names, take, first=1, **target.conditions, **conditions)
 
@@ -94,7 +94,7 @@ def _sequential(
             def take(target: Target = target, block_bytes: int = block_bytes, depth: int = depth) -> float:
                 return steady(target, direction, block_bytes, depth).directions[direction].bytes_per_s
 
-            conditions = {"pattern": direction, "block_bytes": block_bytes, "depth": depth}
+            conditions: dict[str, str | int] = {"pattern": direction, "block_bytes": block_bytes, "depth": depth}
             kpi.sample(f"storage.target.{direction}_bandwidth", take, first=1, **target.conditions, **conditions)
 
 
