@@ -112,7 +112,7 @@ class SlowDisk(_Served):
 
     name = "slow-disk"
 
-    delay_s: float = 0.06
+    delay_s: float = 0.03
 
     def how(self, sites: Sites) -> list[str]:
         """With a delay."""

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,7 +24,19 @@ from nfvcert.lab import StorageTarget
 from nfvcert.measure.steady_state import ROUNDS_AT_LEAST, Window
 from nfvcert.protocols import Completed, Shell
 
-__all__ = ["Done", "Found", "Job", "Pattern", "command", "deviations", "done", "find", "inspect_command", "run"]
+__all__ = [
+    "Done",
+    "Found",
+    "Job",
+    "Pattern",
+    "Unsteady",
+    "command",
+    "deviations",
+    "done",
+    "find",
+    "inspect_command",
+    "run",
+]
 
 Pattern = Literal["read", "write", "randread", "randwrite", "randrw"]
 SLOWEST_BYTES_PER_S = 1_000_000
@@ -123,6 +135,19 @@ class Done:
     def error_ratio(self) -> float:
         """Share of the operations that failed; those that failed may not be among the ones that were done."""
         return self.errors / max(self.operations, self.errors) if self.errors else 0.0
+
+
+class Unsteady(InvalidMeasurement):
+    """Storage did not reach its steady state. ``windows`` are what was measured all the same."""
+
+    def __init__(self, windows: Sequence[Done], where: str) -> None:
+        rounds = len(windows[0].window.rounds) if windows[0].window else 0
+        curves = "; ".join(str(each.window) for each in windows)
+        super().__init__(
+            f"{where}, {windows[0].job}: no steady state in {len(windows)} windows of {rounds} rounds of operations "
+            f"per second: {curves}"
+        )
+        self.windows = tuple(windows)
 
 
 # ── the command ──

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import median
 
 import pytest
 
-from nfvcert.suite import InvalidMeasurement, Lab, Parameters, Shell, StorageTarget, fio
+from nfvcert.suite import Estimate, InvalidMeasurement, KpiRecorder, Lab, Parameters, Shell, StorageTarget, fio
 
 FILL_BLOCK_BYTES = 1024 * 1024
 FILL_DEPTH = 4
@@ -84,26 +85,57 @@ def filled(targets: list[Target], parameters: Parameters) -> Callable[[Target], 
     return fill
 
 
+class Steady:
+    """Measures storage in its steady state."""
+
+    def __init__(self, filled: Callable[[Target], int], parameters: Parameters) -> None:
+        self._filled = filled
+        self._parameters = parameters
+
+    def window(self, target: Target, pattern: fio.Pattern, block_bytes: int, depth: int) -> fio.Done:
+        """A whole window of the steady state (SNIA SSS PTS). Raises Unsteady where none comes in time."""
+        span, rounds = self._filled(target), self._parameters.fio_window_rounds
+        seconds = self._parameters.fio_round_seconds * rounds
+        job = fio.Job(pattern, block_bytes, depth, span, seconds=seconds, rounds=rounds)
+        windows = []
+        for _ in range(self._parameters.fio_windows_max):
+            windows.append(target.run(job))
+            if (found := windows[-1].window) and found.is_steady:
+                return windows[-1]
+        raise fio.Unsteady(windows, f"{target.path} of {target.shell.host}")
+
+    def sample(
+        self,
+        kpi: KpiRecorder,
+        figures: Mapping[str, Callable[[fio.Done], float]],
+        target: Target,
+        pattern: fio.Pattern,
+        block_bytes: int,
+        depth: int,
+    ) -> None:
+        """Measure KPIs, each by its figure of a window. Raises Unsteady.
+
+        Without a steady state nothing can pass. Yet where no window came near to what is required, that is handed over
+        too: storage that is too slow at its best is no fault of the lab.
+        """
+        conditions = {**target.conditions, "pattern": pattern, "block_bytes": block_bytes, "depth": depth}
+
+        def take() -> list[float]:
+            done = self.window(target, pattern, block_bytes, depth)
+            kpi.note(**conditions, window=str(done.window), fio=done.version)
+            return [figure(done) for figure in figures.values()]
+
+        try:
+            kpi.sample(list(figures), take, first=1, **conditions)
+        except fio.Unsteady as unsteady:
+            for name, figure in figures.items():
+                found = sorted(figure(each) for each in unsteady.windows)
+                between = Estimate(median(found), found[0], found[-1], None, tuple(found))
+                kpi.measure(name, between, **conditions, steady=False)
+            raise
+
+
 @pytest.fixture(scope="session")
-def steady(filled: Callable[[Target], int], parameters: Parameters) -> Callable[..., fio.Done]:
-    """``steady(target, pattern, block_bytes, depth)``: a whole window of the steady state (SNIA SSS PTS).
-
-    Raises InvalidMeasurement, with the curve, where none is reached within `fio_windows_max`.
-    """
-
-    def measured(target: Target, pattern: fio.Pattern, block_bytes: int, depth: int) -> fio.Done:
-        span, rounds = filled(target), parameters.fio_window_rounds
-        job = fio.Job(pattern, block_bytes, depth, span, seconds=parameters.fio_round_seconds * rounds, rounds=rounds)
-        curves = []
-        for _ in range(parameters.fio_windows_max):
-            done = target.run(job)
-            assert done.window is not None  # a job with rounds has one
-            if done.window.is_steady:
-                return done
-            curves.append(str(done.window))
-        raise InvalidMeasurement(
-            f"{target.path} of {target.shell.host}, {job}: no steady state in {len(curves)} windows of {rounds} rounds "
-            f"of operations per second: {'; '.join(curves)}"
-        )
-
-    return measured
+def steady(filled: Callable[[Target], int], parameters: Parameters) -> Steady:
+    """Measures storage in its steady state."""
+    return Steady(filled, parameters)

@@ -10,7 +10,7 @@ import pytest
 from nfvcert.suite import KpiRecorder, Parameters, fio
 
 if TYPE_CHECKING:
-    from suites.storage.conftest import Target
+    from suites.storage.conftest import Steady, Target
 
 pytestmark = [
     pytest.mark.storage,
@@ -19,97 +19,80 @@ pytestmark = [
     # The disks of an embedded lab are served by the processors of this machine, on which other tests measure.
     pytest.mark.claims("shares", exclusive=True, every=True),
 ]
-Steady = Callable[..., fio.Done]
-LATENCIES = {"p50": "p50", "p99": "p99", "p999": "p99.9"}
+READ_LATENCIES = tuple(f"storage.target.read_latency_{name}" for name in ("p50", "p99", "p999"))
+WRITE_LATENCIES = tuple(f"storage.target.write_latency_{name}" for name in ("p50", "p99", "p999"))
 
 
 def _cases(parameters: Parameters, blocks: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Block size and number of operations at once."""
     for block_bytes in blocks:
         for depth in parameters.fio_depths:
             yield block_bytes, depth
 
 
-def _random(
-    direction: str, pattern: str, targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder
-) -> None:
-    """Operations and latencies of reads, or of writes, alone."""
-    names = [f"storage.target.{direction}_iops", *(f"storage.target.{direction}_latency_{name}" for name in LATENCIES)]
-    for target in targets:
-        for block_bytes, depth in _cases(parameters, parameters.fio_block_bytes):
-
-            def take(target: Target = target, block_bytes: int = block_bytes, depth: int = depth) -> list[float]:
-                done = steady(target, pattern, block_bytes, depth)
-                kpi.note(**target.conditions, pattern=pattern, window=str(done.window), fio=done.version)
-                found = done.directions[direction]
-                return [found.iops, *(found.latency_s[name] for name in LATENCIES.values())]
-
-            conditions: dict[str, str | int] = {"pattern": pattern, "block_bytes": block_bytes, "depth": depth}
-            kpi.sample(names, take, first=1, **target.conditions, **conditions)
-
-
-@pytest.mark.measures(
-    "storage.target.read_iops",
-    *(f"storage.target.read_latency_{name}" for name in LATENCIES),
-)
-@pytest.mark.expected_seconds(12)
+@pytest.mark.measures("storage.target.read_iops", *READ_LATENCIES)
+@pytest.mark.expected_seconds(10)
 def test_random_reads(targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
     """Operations per second and their latency, in the steady state (SNIA SSS PTS, IOPS and latency tests)."""
-    _random("read", "randread", targets, parameters, steady, kpi)
+    figures = {
+        "storage.target.read_iops": lambda done: done.directions["read"].iops,
+        "storage.target.read_latency_p50": lambda done: done.directions["read"].latency_s["p50"],
+        "storage.target.read_latency_p99": lambda done: done.directions["read"].latency_s["p99"],
+        "storage.target.read_latency_p999": lambda done: done.directions["read"].latency_s["p99.9"],
+    }
+    for target in targets:
+        for block_bytes, depth in _cases(parameters, parameters.fio_block_bytes):
+            steady.sample(kpi, figures, target, "randread", block_bytes, depth)
 
 
-@pytest.mark.measures(
-    "storage.target.write_iops",
-    *(f"storage.target.write_latency_{name}" for name in LATENCIES),
-)
-@pytest.mark.expected_seconds(10)
+@pytest.mark.measures("storage.target.write_iops", *WRITE_LATENCIES)
+@pytest.mark.expected_seconds(7)
 def test_random_writes(targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
     """Operations per second and their latency, in the steady state (SNIA SSS PTS, IOPS and latency tests)."""
-    _random("write", "randwrite", targets, parameters, steady, kpi)
+    figures = {
+        "storage.target.write_iops": lambda done: done.directions["write"].iops,
+        "storage.target.write_latency_p50": lambda done: done.directions["write"].latency_s["p50"],
+        "storage.target.write_latency_p99": lambda done: done.directions["write"].latency_s["p99"],
+        "storage.target.write_latency_p999": lambda done: done.directions["write"].latency_s["p99.9"],
+    }
+    for target in targets:
+        for block_bytes, depth in _cases(parameters, parameters.fio_block_bytes):
+            steady.sample(kpi, figures, target, "randwrite", block_bytes, depth)
 
 
 @pytest.mark.measures("storage.target.read_iops", "storage.target.write_iops")
-@pytest.mark.expected_seconds(8)
+@pytest.mark.expected_seconds(7)
 def test_mixed_reads_and_writes(
     targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder
 ) -> None:
     """Operations per second of 70 % reads and 30 % writes at random places, in the steady state."""
+    figures = {
+        "storage.target.read_iops": lambda done: done.directions["read"].iops,
+        "storage.target.write_iops": lambda done: done.directions["write"].iops,
+    }
     for target in targets:
         for block_bytes, depth in _cases(parameters, parameters.fio_block_bytes):
-
-            def take(target: Target = target, block_bytes: int = block_bytes, depth: int = depth) -> list[float]:
-                done = steady(target, "randrw", block_bytes, depth)
-                return [done.directions[each].iops for each in ("read", "write")]
-
-            conditions: dict[str, str | int] = {"pattern": "randrw", "block_bytes": block_bytes, "depth": depth}
-            names = ["storage.target.read_iops", "storage.target.write_iops"]
-            kpi.sample(names, take, first=1, **target.conditions, **conditions)
-
-
-def _sequential(
-    direction: str, targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder
-) -> None:
-    for target in targets:
-        for block_bytes, depth in _cases(parameters, parameters.fio_stream_block_bytes):
-
-            def take(target: Target = target, block_bytes: int = block_bytes, depth: int = depth) -> float:
-                return steady(target, direction, block_bytes, depth).directions[direction].bytes_per_s
-
-            conditions: dict[str, str | int] = {"pattern": direction, "block_bytes": block_bytes, "depth": depth}
-            kpi.sample(f"storage.target.{direction}_bandwidth", take, first=1, **target.conditions, **conditions)
+            steady.sample(kpi, figures, target, "randrw", block_bytes, depth)
 
 
 @pytest.mark.measures("storage.target.read_bandwidth")
-@pytest.mark.expected_seconds(8)
+@pytest.mark.expected_seconds(7)
 def test_sequential_reads(targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
     """Bytes per second from the start to the end, in the steady state (SNIA SSS PTS, throughput test)."""
-    _sequential("read", targets, parameters, steady, kpi)
+    figures = {"storage.target.read_bandwidth": lambda done: done.directions["read"].bytes_per_s}
+    for target in targets:
+        for block_bytes, depth in _cases(parameters, parameters.fio_stream_block_bytes):
+            steady.sample(kpi, figures, target, "read", block_bytes, depth)
 
 
 @pytest.mark.measures("storage.target.write_bandwidth")
-@pytest.mark.expected_seconds(8)
+@pytest.mark.expected_seconds(7)
 def test_sequential_writes(targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
     """Bytes per second from the start to the end, in the steady state (SNIA SSS PTS, throughput test)."""
-    _sequential("write", targets, parameters, steady, kpi)
+    figures = {"storage.target.write_bandwidth": lambda done: done.directions["write"].bytes_per_s}
+    for target in targets:
+        for block_bytes, depth in _cases(parameters, parameters.fio_stream_block_bytes):
+            steady.sample(kpi, figures, target, "write", block_bytes, depth)
 
 
 @pytest.mark.measures("storage.target.stall_duration", "storage.target.error_ratio")

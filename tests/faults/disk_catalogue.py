@@ -28,7 +28,7 @@ def lab_fault(fault: str, title: str, kpi: str, says: str) -> Case:
 
 DISK_CASES = (
     disk_fault("disk-rate-cap", "A disk is slower than it must be", READS, DEVIATIONS),
-    disk_fault("slow-disk", "Each operation of a disk takes 60 ms longer", MEDIAN, DEVIATIONS),
+    disk_fault("slow-disk", "Each operation of a disk takes 30 ms longer", MEDIAN, DEVIATIONS),
     disk_fault("disk-errors", "A disk fails 1 operation in 100", ERRORS, DEVIATIONS),
     disk_fault("disk-corrupts", "A disk gives back other bytes in 1 read of 20", CORRUPT, DEVIATIONS),
     disk_fault("disk-forgets", "A disk confirms 1 write in 20 and never does it", LOST, DEVIATIONS),
