@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +19,7 @@ pytestmark = [
     # The disks of an embedded lab are served by the processors of this machine, on which other tests measure.
     pytest.mark.claims("shares", exclusive=True, every=True),
 ]
+MIB = 1024 * 1024
 READ_LATENCIES = tuple(f"storage.target.read_latency_{name}" for name in ("p50", "p99", "p999"))
 WRITE_LATENCIES = tuple(f"storage.target.write_latency_{name}" for name in ("p50", "p99", "p999"))
 
@@ -97,18 +98,18 @@ def test_sequential_writes(targets: list[Target], parameters: Parameters, steady
 
 @pytest.mark.measures("storage.target.stall_duration", "storage.target.error_ratio")
 @pytest.mark.expected_seconds(12)
-def test_a_load_is_borne(
-    targets: list[Target], filled: Callable[[Target], int], parameters: Parameters, kpi: KpiRecorder
-) -> None:
-    """70 % reads and 30 % writes for some time: none fails, and none has to wait too long."""
+def test_a_load_is_borne(targets: list[Target], parameters: Parameters, kpi: KpiRecorder) -> None:
+    """Filled, then 70 % reads and 30 % writes for some time: none fails, and none has to wait too long."""
+    block_bytes, depth = min(parameters.fio_block_bytes), max(parameters.fio_depths)
     for target in targets:
-        span, depth = filled(target), max(parameters.fio_depths)
-        block_bytes = min(parameters.fio_block_bytes)
-        done = target.run(
-            fio.Job("randrw", block_bytes, depth, span, seconds=parameters.fio_load_seconds, goes_on=True)
-        )
+        span = target.span(parameters.fio_fill_bytes_max)
+        filled = target.run(fio.Job("write", MIB, 4, span, goes_on=True))
+        mixed = fio.Job("randrw", block_bytes, depth, span, seconds=parameters.fio_load_seconds, goes_on=True)
+        borne = target.run(mixed)
         conditions = {**target.conditions, "pattern": "randrw", "block_bytes": block_bytes, "depth": depth}
-        kpi.measure("storage.target.error_ratio", done.error_ratio, **conditions, operations=done.operations)
-        if done.directions:  # else no operation at all was completed, and the ratio says so
-            waits = [each.latency_s["max"] for each in done.directions.values()]
+        done = filled.operations + borne.operations
+        errors = filled.errors + borne.errors + (0 if filled.errors else (span - filled.bytes) // MIB)
+        kpi.measure("storage.target.error_ratio", errors / max(done, errors), **conditions, operations=done)
+        waits = [each.latency_s["max"] for each in borne.directions.values()]
+        if waits:  # else no operation at all was completed, of which the ratio tells
             kpi.measure("storage.target.stall_duration", max(waits), **conditions)

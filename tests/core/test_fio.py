@@ -42,7 +42,7 @@ def log(*lines: tuple[int, float, int]) -> str:
 
 def test_what_was_done_is_told_in_si_units() -> None:
     found = fio.done(told(), READS, WHERE)
-    assert (found.operations, found.errors, found.error_ratio) == (256, 0, 0.0)
+    assert (found.operations, found.errors) == (256, 0)
     assert found.directions["read"].latency_s == pytest.approx({"p50": 1e-6, "p99": 2e-6, "p99.9": 3e-6, "max": 9e-6})
     assert found.directions["read"].bytes_per_s == pytest.approx(128.0 * 4096)
 
@@ -98,11 +98,18 @@ def test_a_block_that_was_left_out_is_not_taken_for_verified() -> None:
         fio.done(told(read=direction(255)), VERIFY, WHERE)
 
 
+def test_a_device_without_space_left_is_not_taken_for_a_whole_one() -> None:
+    ended = told(read=direction(0), write=direction(100))
+    with pytest.raises(DeviceFault, match="took 409600 of 1048576 bytes"):
+        fio.done(ended, fio.Job("write", 4096, 8, 1 << 20), WHERE)
+    assert fio.done(ended, fio.Job("write", 4096, 8, 1 << 20, goes_on=True), WHERE).bytes == 409600
+
+
 def test_errors_are_counted_where_that_is_asked_for() -> None:
     some = fio.done(told(errno.EILSEQ, total_err=3), VERIFY, WHERE)
-    assert (some.errors, some.error_ratio) == (3, 3 / 256)
+    assert (some.errors, some.operations) == (3, 256)
     none_left = fio.done(told(errno.EIO, total_err=256, read=direction(0)), VERIFY, WHERE)
-    assert none_left.error_ratio == 1.0
+    assert (none_left.errors, none_left.operations) == (256, 0)
 
 
 @given(st.text(), st.text(), st.integers(0, 255))
@@ -200,3 +207,12 @@ def test_a_write_beyond_the_end_is_refused_or_not() -> None:
     assert durability.overrun("1+0 records in\n1+0 records out\n", "")
     with pytest.raises(InvalidMeasurement):
         durability.overrun("dd: failed to open: Permission denied", "")
+
+
+def test_storage_that_is_never_steady_shows_its_curves() -> None:
+    dead = fio.done(told(log=log((400, 70, 0)), write=direction()), ROUNDS, WHERE)
+    unsteady = fio.Unsteady([dead, dead], "/dev/sdx of storage-1")
+    assert isinstance(unsteady, InvalidMeasurement)
+    assert len(unsteady.windows) == 2
+    assert "no steady state in 2 windows of 5 rounds" in unsteady.sentence
+    assert "(70 0 0 0 0)" in unsteady.sentence
