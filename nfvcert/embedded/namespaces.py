@@ -94,7 +94,9 @@ def name_machine(name: str) -> None:
 
 
 def replace_files(replaced: Mapping[Path, Path]) -> None:
-    """Let the calling thread, and the processes that it starts, find other contents in some files: path → contents.
+    """Let the calling thread, and the processes that it starts, find other contents in some files or folders.
+
+    ``replaced``: path → contents, with what is mounted in them.
 
     For good, in a mount namespace of its own, in which what is unmounted outside goes away too. Raises OSError.
     """
@@ -103,7 +105,7 @@ def replace_files(replaced: Mapping[Path, Path]) -> None:
     for path, contents in replaced.items():
         if path.exists():  # through a symbolic link: the file that it leads to
             target = os.fsencode(path.resolve())
-            _checked(_libc.mount(os.fsencode(contents), target, None, _MS_BIND, None), str(path))
+            _checked(_libc.mount(os.fsencode(contents), target, None, _MS_BIND | _MS_REC, None), str(path))
 
 
 def share(folder: Path) -> None:

@@ -12,7 +12,11 @@ __all__ = ["DISK_CASES", "table"]
 DEVIATIONS, WRITABLE = "storage.inventory.deviations", "storage.capacity.writable_ratio"
 CORRUPT, LOST = "storage.integrity.corrupt_blocks", "storage.integrity.lost_writes"
 ERRORS, STALL = "storage.target.error_ratio", "storage.target.stall_duration"
-READS, MEDIAN = "storage.target.read_iops", "storage.target.read_latency_p50"
+READS, READ_RATE, MEDIAN = (
+    "storage.target.read_iops",
+    "storage.target.read_bandwidth",
+    "storage.target.read_latency_p50",
+)
 DISK = {"host": "storage-1", "disk": "osd-2"}
 
 
@@ -28,6 +32,16 @@ def lab_fault(fault: str, title: str, kpi: str, says: str) -> Case:
 
 DISK_CASES = (
     disk_fault("disk-rate-cap", "A disk is slower than it must be", READS, DEVIATIONS),
+    Case(
+        "disk-rate-cap-unsteady",
+        "A disk is so slow that no steady state is seen, and too slow at its best",
+        "disk-rate-cap",
+        DISK | {"bits_per_s": 4_000_000},
+        (READ_RATE, DEVIATIONS),
+        READ_RATE,
+        (DEVIATIONS,),
+        parameters={"fio_windows_max": 2},
+    ),
     disk_fault("slow-disk", "Each operation of a disk takes 30 ms longer", MEDIAN, DEVIATIONS),
     disk_fault("disk-errors", "A disk fails 1 operation in 100", ERRORS, DEVIATIONS),
     disk_fault("disk-corrupts", "A disk gives back other bytes in 1 read of 20", CORRUPT, DEVIATIONS),

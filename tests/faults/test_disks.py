@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,12 +18,13 @@ from tests.faults.disk_catalogue import DISK_CASES, table
 from tests.faults.test_whole_path import check
 
 
-def storage_model(where: Path, kpis: Iterable[str]) -> Path:
-    """The shipped storage model, reduced to some KPIs."""
+def storage_model(where: Path, kpis: Iterable[str], parameters: Mapping[str, object]) -> Path:
+    """The shipped storage model, reduced to some KPIs; its bounds stay."""
     model = YAML(typ="safe").load((ROOT / "testmodels/storage.yaml").read_text())
     model["version"] += "-quick"
     wanted = set(kpis)
     model["criteria"] = [rule for rule in model["criteria"] if rule["kpi"] in wanted]
+    model["parameters"] |= parameters
     del model["sizes"]
     text = io.StringIO()
     YAML().dump(model, text)
@@ -41,7 +42,7 @@ def certify_storage(model: Path, reports: Path) -> Certified:
 def test_a_fault_of_a_disk_is_found(case: Case, lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     assert case.fault is not None
     with seeded(lab, case.fault, **case.seeded):
-        run = certify_storage(storage_model(tmp_path, case.required), tmp_path / "reports")
+        run = certify_storage(storage_model(tmp_path, case.required, case.parameters), tmp_path / "reports")
     check(case, run)
 
 
