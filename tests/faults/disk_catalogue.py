@@ -36,7 +36,7 @@ DISK_CASES = (
         "disk-rate-cap-unsteady",
         "A disk is so slow that no steady state is seen, and too slow at its best",
         "disk-rate-cap",
-        DISK | {"bits_per_s": 4_000_000},
+        DISK,
         (READ_RATE, DEVIATIONS),
         READ_RATE,
         (DEVIATIONS,),
