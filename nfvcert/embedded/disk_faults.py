@@ -99,11 +99,11 @@ class DiskRateCap(_Served):
 
     name = "disk-rate-cap"
 
-    bits_per_s: int = 8_000_000
+    bits_per_s: int = 16_000_000
 
     def how(self, sites: Sites) -> list[str]:
-        """With another rate."""
-        return ["--filter=rate", "file", f"file={self.image(sites)}", f"rate={self.bits_per_s}", "burstiness=0.1"]
+        """With another rate; what comes at once must have room for the largest operation."""
+        return ["--filter=rate", "file", f"file={self.image(sites)}", f"rate={self.bits_per_s}", "burstiness=0.5"]
 
 
 @dataclass

@@ -36,7 +36,7 @@ DISK_CASES = (
         "disk-rate-cap-unsteady",
         "A disk is so slow that no steady state is seen, and too slow at its best",
         "disk-rate-cap",
-        DISK,
+        DISK | {"bits_per_s": 8_000_000},
         (READ_RATE, DEVIATIONS),
         READ_RATE,
         (DEVIATIONS,),
