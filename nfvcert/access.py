@@ -8,12 +8,12 @@ from __future__ import annotations
 import functools
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfvcert.errors import LabError
-from nfvcert.lab import Host, Lab
+from nfvcert.lab import Host, Lab, StorageTarget
 from nfvcert.protocols import Bmc, Cloud, Completed, LabAccess, Shell, TrafficGenerator
 
 if TYPE_CHECKING:
@@ -81,6 +81,15 @@ class _Access(ABC):
             self._bmcs[host] = self._open_bmc(host)
         return self._bmcs[host]
 
+    def storage(self, host: str) -> Mapping[str, StorageTarget]:
+        """See LabAccess."""
+        if host not in self.lab.hosts:
+            raise LookupError(f"lab {self.lab.lab} has no host {host!r} (it has: {', '.join(self.lab.hosts)})")
+        if not self.lab.hosts[host].storage:
+            raise LabError(f"host {host} of lab {self.lab.lab} declares no storage", what=host)
+        self._prepare_storage(host)
+        return self.lab.hosts[host].storage
+
     def cloud(self, tell: Callable[[str], None] = lambda _: None) -> Cloud:
         """See LabAccess."""
         if self.lab.cloud is None:
@@ -124,6 +133,10 @@ class _Access(ABC):
     @abstractmethod
     def _open_bmc(self, host: str) -> Bmc: ...
 
+    def _prepare_storage(self, host: str) -> None:
+        """Make what an embedded host declares."""
+        del host  # real targets are there, or they are not
+
     @abstractmethod
     def _open_cloud(self, tell: Callable[[str], None]) -> Cloud: ...
 
@@ -166,6 +179,11 @@ class EmbeddedAccess(_Access):
             system=host,
             connect=functools.partial(bmc.connect, self.embedded),
         )
+
+    def _prepare_storage(self, host: str) -> None:
+        from nfvcert import embedded
+
+        embedded.start_disks(self.embedded, host)
 
     def _open_cloud(self, tell: Callable[[str], None]) -> Cloud:
         from nfvcert import embedded

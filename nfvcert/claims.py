@@ -134,6 +134,8 @@ def resources_of(lab: Lab) -> tuple[Resource, ...]:
     found = [Resource(lab.lab, "lab", {"environment": lab.environment, "profile": lab.profile})]
     for name, host in lab.hosts.items():
         capabilities: dict[str, Capability] = {"name": name, "roles": host.roles, "components": host.components}
+        if host.storage:
+            capabilities["storage"] = "scratch"
         if host.cpus:
             capabilities["cpus"] = host.cpus
         found.append(Resource(f"{lab.lab}/{name}", "host", capabilities))

@@ -15,8 +15,8 @@
     │   └── Hung                a test did not end within its time limit
     └── StorageError            results cannot be written; nothing more may run     blame: storage
 
-Only a criterion or an assertion on the system under test may FAIL a release
-(`CriterionFailed` and `ApiFault`, AssertionErrors, blame: release). Everything above is INCONCLUSIVE at best.
+Only a criterion or an assertion on the system under test may FAIL a release (`CriterionFailed`, `ApiFault`,
+`DeviceFault`, AssertionErrors, blame: release). Everything above is INCONCLUSIVE at best.
 Data are attributes, the sentence is ``str(error)``.
 """
 
@@ -31,6 +31,7 @@ __all__ = [
     "CommandFailed",
     "CommandTimeout",
     "CriterionFailed",
+    "DeviceFault",
     "FileError",
     "HostKeyMismatch",
     "Hung",
@@ -174,8 +175,12 @@ class StorageError(NfvcertError):
 
 
 class CriterionFailed(AssertionError):
-    """The system under test missed a required bound: with `ApiFault`, the only error that blames the release."""
+    """The system under test missed a required bound: with those below, the only error that blames the release."""
 
 
 class ApiFault(CriterionFailed):
     """An API under test answered with an error, with something wrong, or not in time."""
+
+
+class DeviceFault(CriterionFailed):
+    """A storage device under test failed an operation, gave back something else, or did not end it in time."""

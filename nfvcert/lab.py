@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from nfvcert.parts import (
     Address,
     BitsPerSecond,
+    Bytes,
     Contradiction,
     HostAddress,
     InterfaceAddress,
@@ -37,6 +38,7 @@ __all__ = [
     "Disk",
     "Dut",
     "Emulated",
+    "EmulatedDisk",
     "EmulatedOs",
     "Fabric",
     "Host",
@@ -52,6 +54,7 @@ __all__ = [
     "Platform",
     "Redundancy",
     "Ssh",
+    "StorageTarget",
     "Text",
     "Traffic",
     "TrafficPort",
@@ -158,6 +161,14 @@ class EmulatedOs(Part):
     """VERSION_ID; of Debian the point release, as in /etc/debian_version."""
 
 
+class EmulatedDisk(Part):
+    """A disk of an embedded host: what is written to it is really kept, until the lab goes down."""
+
+    size: Bytes
+    rate: BitsPerSecond | None = None
+    """How fast it is read, and as fast it is written: low enough that any machine reaches it."""
+
+
 class Emulated(Part):
     """What an embedded host tells of itself when it is asked by SSH, by its package manager and by Redfish.
 
@@ -178,6 +189,8 @@ class Emulated(Part):
     """Pages of 2048 kB that its /sys says are there; made up."""
     kernel_log: bool = False
     """Whether it has kernel messages of its own, to be read from /dev/kmsg: this machine's are everybody's."""
+    disks: dict[Name, EmulatedDisk] = {}
+    """Name → disk, which the host finds at /mnt/NAME; made when a test first asks for the storage of the host."""
 
 
 def _cpu_list(value: str) -> str:
@@ -214,6 +227,27 @@ class Platform(Part):
     """The command that prints the kernel's messages since the host booted."""
 
 
+def _target_path(value: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9_@:.-]+)+", value) or "/../" in f"{value}/":
+        raise ValueError(
+            "a path from the root is needed, of letters, digits and _ @ : . -, like /dev/disk/by-id/wwn-0x5"
+        )
+    return value
+
+
+class StorageTarget(Part):
+    """A block device, or a file of a fixed size, that the storage suite writes over from its first to its last byte."""
+
+    path: Annotated[str, AfterValidator(_target_path)]
+    """On its host. A name that survives a reboot (/dev/disk/by-id/…): sdb may be another disk then."""
+    size: Bytes
+    """As declared; what is there must not be smaller."""
+    rotational: bool | None = None
+    """Whether it is declared to turn; not compared where it is left out."""
+    scratch: Literal[True]
+    """What is on it may be lost. There is no target without: nothing that is not said to be scratch is ever written."""
+
+
 class Host(Part):
     """A machine, or a switch one can log in to."""
 
@@ -236,6 +270,8 @@ class Host(Part):
     """Interface name → what it is."""
     platform: Platform | None = None
     """What the compute suite must find."""
+    storage: dict[Name, StorageTarget] = {}
+    """Name → what the storage suite may write over."""
     emulates: Emulated | None = None
     """Embedded labs only: the versions that it tells."""
 
@@ -524,6 +560,19 @@ def _host_contradictions(lab: Lab, addresses: _Taken) -> Iterable[LabContradicti
         if host.emulates and lab.provider == "existing":
             problem = "only hosts of an embedded lab emulate anything: a real one is asked what it has"
             yield LabContradiction(("hosts", host_name, "emulates"), problem)
+        yield from _storage_contradictions(lab, host_name, host)
+
+
+def _storage_contradictions(lab: Lab, host_name: str, host: Host) -> Iterable[LabContradiction]:
+    paths = _Taken("path")
+    disks = {f"/mnt/{name}": disk for name, disk in (host.emulates.disks if host.emulates else {}).items()}
+    for name, target in host.storage.items():
+        at = ("hosts", host_name, "storage", name, "path")
+        yield from paths.by(at, target.path, f"target {name}")
+        # A host of an embedded lab has the disks of this machine before it: nobody's scratch.
+        if lab.provider == "embedded" and target.path not in disks:
+            problem = f"an embedded host writes over its own disks only (emulates.disks: {', '.join(disks) or 'none'})"
+            yield LabContradiction(at, problem, found=target.path, choices=disks)
 
 
 def _traffic_contradictions(lab: Lab, traffic: Traffic, addresses: _Taken) -> Iterable[LabContradiction]:

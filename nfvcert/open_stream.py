@@ -8,6 +8,7 @@ from nfvcert.access import open_lab, take_down
 from nfvcert.archive import Evidence
 from nfvcert.errors import LabError
 from nfvcert.facts import fingerprint, sources_by_host
+from nfvcert.lab import StorageTarget
 from nfvcert.measure.trial import TrafficPath, Trials
 from nfvcert.presence import check
 from nfvcert.protocols import Bmc, Cloud, CloudSession, Completed, LabAccess, Shell
@@ -108,6 +109,12 @@ class OpenStream:
         if self._access is None:
             raise LabError(f"lab {self.plan.lab.lab} is closed", what=host)
         return self._access.bmc(host)
+
+    def storage(self, host: str) -> Mapping[str, StorageTarget]:
+        """The storage targets of a host, ready to be written over. Raises LabError."""
+        if self._access is None:
+            raise LabError(f"lab {self.plan.lab.lab} is closed", what=host)
+        return self._access.storage(host)
 
     def cloud(self) -> Cloud:
         """The lab's cloud, which an embedded lab starts for the first test that asks for it. Raises LabError."""

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 __all__ = [
     "Address",
     "BitsPerSecond",
+    "Bytes",
     "Contradiction",
     "HostAddress",
     "InterfaceAddress",
@@ -27,6 +28,7 @@ __all__ = [
     "Subnet",
     "Text",
     "bits_per_second",
+    "size_in_bytes",
 ]
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -104,6 +106,20 @@ def bits_per_second(value: object) -> object:
     return value
 
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(k|M|G|T|Ki|Mi|Gi|Ti|)B", re.ASCII)
+_TIMES = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+def size_in_bytes(value: object) -> object:
+    """`64 MiB` → 67108864, `480 GB` → 480000000000."""
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if not match:
+            raise ValueError("a size looks like 64 MiB, 480 GB")
+        return round(float(match[1]) * _TIMES[match[2]])
+    return value
+
+
 def _string(example: str, **schema: Any) -> WithJsonSchema:
     """What an editor, and an error about the wrong type, is told of a string type."""
     return WithJsonSchema({"type": "string", "examples": [example], **schema})
@@ -133,6 +149,20 @@ BitsPerSecond = Annotated[
             "anyOf": [
                 {"type": "string", "examples": ["25 Gbit/s"], "pattern": f"^{_RATE.pattern}$"},
                 {"type": "number", "exclusiveMinimum": 0, "maximum": 1e12, "description": "In bit/s."},
+            ],
+        }
+    ),
+]
+
+Bytes = Annotated[
+    int,
+    BeforeValidator(size_in_bytes),
+    Field(gt=0, le=10**18),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "examples": ["480 GB"], "pattern": f"^{_SIZE.pattern}$"},
+                {"type": "integer", "exclusiveMinimum": 0, "maximum": 10**18, "description": "In bytes."},
             ],
         }
     ),

@@ -10,11 +10,11 @@ import pytest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from nfvcert.attempts import Attempts
     from nfvcert.certification import Certification
-    from nfvcert.lab import Lab
+    from nfvcert.lab import Lab, StorageTarget
     from nfvcert.measure.trial import Trials
     from nfvcert.open_stream import OpenStream
     from nfvcert.protocols import Bmc, CloudSession, Shell
@@ -205,6 +205,16 @@ shared_cloud = pytest.fixture(scope="session", name="shared_cloud")(_shared_clou
 def bmc(stream: OpenStream) -> Callable[[str], Bmc]:
     """``bmc(host)`` is the management controller of a host of the inventory."""
     return stream.bmc
+
+
+def _storage(stream: OpenStream) -> Callable[[str], Mapping[str, StorageTarget]]:
+    """``storage(host)``: target name → StorageTarget, ready to be written over."""
+    return stream.storage
+
+
+# Two tests that write over one disk would find each other's data.
+_storage.nfvcert_claims = ((("host",), {"exclusive": True, "every": True, "storage": "scratch"}),)  # type: ignore[attr-defined]
+storage = pytest.fixture(scope="session", name="storage")(_storage)
 
 
 def _trials(stream: OpenStream) -> Trials:

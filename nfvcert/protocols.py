@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from nfvcert.lab import ControlProcess, Lab
+from nfvcert.lab import ControlProcess, Lab, StorageTarget
 
 __all__ = [
     "Bmc",
@@ -280,6 +280,13 @@ class LabAccess(Protocol):
 
     def bmc(self, host: str) -> Bmc:
         """The management controller of a host. Raises LookupError for an unknown host, LabError where it has none."""
+        ...
+
+    def storage(self, host: str) -> Mapping[str, StorageTarget]:
+        """The storage targets of a host, ready to be written over; the disks of an embedded one are made.
+
+        Raises LookupError for an unknown host, LabError where it has none.
+        """
         ...
 
     def cloud(self, tell: Callable[[str], None] = ...) -> Cloud:

@@ -1,8 +1,9 @@
 """The names that suites use, and no others: what a test can be given, what it can raise, what it can hand over."""
 
 from nfvcert.claims import claims
-from nfvcert.errors import ApiFault, CriterionFailed, InvalidMeasurement, LabError
-from nfvcert.lab import Lab
+from nfvcert.errors import ApiFault, CriterionFailed, DeviceFault, InvalidMeasurement, LabError
+from nfvcert.lab import Lab, StorageTarget
+from nfvcert.measure import durability, fio
 from nfvcert.measure.host import (
     PLATFORM_COMMAND,
     ClockReading,
@@ -35,6 +36,7 @@ __all__ = [
     "Completed",
     "Counts",
     "CriterionFailed",
+    "DeviceFault",
     "Estimate",
     "HostLoad",
     "InvalidMeasurement",
@@ -46,6 +48,7 @@ __all__ = [
     "Probe",
     "Progress",
     "Shell",
+    "StorageTarget",
     "Stream",
     "StreamResult",
     "Throughput",
@@ -54,7 +57,9 @@ __all__ = [
     "claims",
     "clock_offsets",
     "deviations",
+    "durability",
     "estimate_median",
+    "fio",
     "host_load",
     "kernel_errors",
     "load",

@@ -189,6 +189,24 @@ class ParameterValues(Part):
     """How often a thread of each processor sleeps for 1 ms, to see how late it wakes."""
     compute_bmc_requests: int = Field(default=12, ge=5, le=10_000)
     """How often a management controller is asked, twice a second."""
+    fio_block_bytes: tuple[Annotated[int, Field(ge=512, le=16_777_216)], ...] = (4096,)
+    """Blocks of random reads and writes."""
+    fio_stream_block_bytes: tuple[Annotated[int, Field(ge=512, le=16_777_216)], ...] = (131_072,)
+    """Blocks of sequential reads and writes."""
+    fio_depths: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = (8,)
+    """At how many operations at once storage is measured."""
+    fio_round_seconds: float = Field(default=0.5, ge=0.1, le=3600)
+    """Length of a round; the steady state is seen in rounds."""
+    fio_window_rounds: int = Field(default=5, ge=5, le=1000)
+    """Rounds of a window; all of one must be steady."""
+    fio_windows_max: int = Field(default=4, ge=1, le=1000)
+    """Windows after which storage that is not steady is given up as INCONCLUSIVE."""
+    fio_fill_bytes_max: int = Field(default=10**15, ge=1_048_576)
+    """How much of a target is filled before it is measured, at most."""
+    fio_load_seconds: float = Field(default=3.0, ge=1, le=86_400)
+    """How long reads and writes are mixed, to see errors and stalls."""
+    storage_writer_seconds: float = Field(default=1.0, gt=0, le=3600)
+    """How long a writer writes before it is killed."""
 
 
 class Parameters(ParameterValues):
@@ -230,6 +248,15 @@ STRICTER: dict[str, Literal["more", "less", "superset"]] = {
     "compute_load_seconds": "more",
     "compute_wakeups": "more",
     "compute_bmc_requests": "more",
+    "fio_block_bytes": "superset",
+    "fio_stream_block_bytes": "superset",
+    "fio_depths": "superset",
+    "fio_round_seconds": "more",
+    "fio_window_rounds": "more",
+    "fio_windows_max": "more",
+    "fio_fill_bytes_max": "more",
+    "fio_load_seconds": "more",
+    "storage_writer_seconds": "more",
 }
 """Parameter → which way tests more. What is not here (a load, the number of flows) says what is measured, not how
 thoroughly: two values of it are two questions, of which none is the stricter one."""
@@ -243,7 +270,7 @@ def parameter_domain(name: str) -> str:
     """The domain that a parameter is of, which is not shared."""
     if name.startswith("compute_"):
         return "compute"
-    if name.startswith(("object_", "volume_")):
+    if name.startswith(("fio_", "storage_", "object_", "volume_")):
         return "storage"
     return "vim" if name.startswith(("api_", "recovery_")) else "network"
 
@@ -293,6 +320,15 @@ class DepthParameters(Part):
     compute_load_seconds: float | None = Field(default=None, ge=1, le=3600)
     compute_wakeups: int | None = Field(default=None, ge=100, le=10_000_000)
     compute_bmc_requests: int | None = Field(default=None, ge=5, le=10_000)
+    fio_block_bytes: tuple[int, ...] | None = None
+    fio_stream_block_bytes: tuple[int, ...] | None = None
+    fio_depths: tuple[int, ...] | None = None
+    fio_round_seconds: float | None = Field(default=None, ge=0.1, le=3600)
+    fio_window_rounds: int | None = Field(default=None, ge=5, le=1000)
+    fio_windows_max: int | None = Field(default=None, ge=1, le=1000)
+    fio_fill_bytes_max: int | None = Field(default=None, ge=1_048_576)
+    fio_load_seconds: float | None = Field(default=None, ge=1, le=86_400)
+    storage_writer_seconds: float | None = Field(default=None, gt=0, le=3600)
 
 
 class DepthByClass(Part):

@@ -27,6 +27,7 @@ LAYERS = (
             *("measure.trial", "measure.throughput", "judge", "record", "streams", "units"),
             *("claims", "schedule", "status", "testcase", "scope", "sizing", "composition"),
             *("presence", "fingerprint", "gathering", "measure.outage", "measure.host"),
+            *("measure.steady_state", "measure.fio", "measure.durability"),
             *("overlays", "requirements", "life_cycle", "impact", "joint"),
         },
     ),

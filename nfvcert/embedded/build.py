@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from nfvcert.embedded import bmc, bridges, emulation, routers, sshd, vswitches
+from nfvcert.embedded import bmc, bridges, disks, emulation, routers, sshd, vswitches
 from nfvcert.embedded.cabling import cable_all
 from nfvcert.embedded.rundir import Process
 from nfvcert.embedded.sites import Sites, opened, pin_all
@@ -25,6 +25,7 @@ def build(lab: Lab, folder: Path) -> dict[str, Process]:
         pin_all(lab, folder)
         sshd.prepare(lab, folder)
         emulation.prepare(lab, folder)
+        disks.prepare(lab, folder)
         bmc.prepare(lab, folder)
         with opened(lab, folder) as sites, ExitStack() as stack:
             cable_all(sites)

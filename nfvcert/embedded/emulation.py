@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from nfvcert.embedded.disks import MOUNTED_AT, disks_of, mounts
 from nfvcert.embedded.namespaces import replace_files
 from nfvcert.lab import Emulated, Lab
 
@@ -45,10 +46,13 @@ def prepare(lab: Lab, folder: Path) -> None:
 
 
 def appear(lab: Lab, folder: Path, host: str) -> None:
-    """Let the calling thread, and what it starts, see the files of a host. Raises OSError."""
+    """Let the calling thread, and what it starts, see the files and the disks of a host. Raises OSError."""
     emulates = lab.hosts[host].emulates
-    if emulates is not None and (names := _files(emulates)):
-        replace_files({name: _place(folder, host) / name.name for name in names})
+    replaced = {name: _place(folder, host) / name.name for name in (_files(emulates) if emulates else ())}
+    if disks_of(lab, host):
+        replaced[MOUNTED_AT] = mounts(folder, host)
+    if replaced:
+        replace_files(replaced)
 
 
 def rewrite_packages(folder: Path, host: str, packages: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ Faults of the device: `loss`, `rate-cap`, `mtu`, `flap`, `flood`, `leak`, `no-fa
 `unreachable`, `host-key`, `no-bmc`, and hosts that are at another version than the lab's inventory says:
 `wrong-firmware`, `wrong-package`.
 
-Faults of compute hosts are in `nfvcert.embedded.host_faults`.
+Faults of compute hosts are in `nfvcert.embedded.host_faults`, those of disks in `nfvcert.embedded.disk_faults`.
 Faults of the lab's cloud, which must run, are in `nfvcert.embedded.cloud.faults` and `object_faults` beside it.
 
 A seeded fault is marked in the lab's folder. If the process that seeded it is killed, the next `up`
@@ -27,6 +27,7 @@ from nfvcert.embedded import bmc, bridges, emulation, routers, sshd
 from nfvcert.embedded.cabling import device_mtu, fabric_interface
 from nfvcert.embedded.cloud.faults import CLOUD_FAULTS
 from nfvcert.embedded.cloud.object_faults import OBJECT_FAULTS
+from nfvcert.embedded.disk_faults import DISK_FAULTS
 from nfvcert.embedded.fault import Fault
 from nfvcert.embedded.faultmarks import mark, unmark
 from nfvcert.embedded.host_faults import HOST_FAULTS
@@ -574,7 +575,7 @@ _OF_LAB: tuple[type[Fault], ...] = (
     NoBmc,
 )
 FAULTS: Mapping[str, type[Fault]] = {
-    fault.name: fault for fault in (*_OF_LAB, *HOST_FAULTS, *CLOUD_FAULTS, *OBJECT_FAULTS)
+    fault.name: fault for fault in (*_OF_LAB, *HOST_FAULTS, *DISK_FAULTS, *CLOUD_FAULTS, *OBJECT_FAULTS)
 }
 """All faults by name."""
 

@@ -19,7 +19,7 @@ from nfvcert.lab import Lab
 if TYPE_CHECKING:
     from nfvcert.embedded.cloud.installation import EmbeddedCloud
 
-__all__ = ["down", "find", "start_cloud", "sweep", "up"]
+__all__ = ["down", "find", "start_cloud", "start_disks", "sweep", "up"]
 
 CLOUD_TIMEOUT_S = 1200.0
 """How long another process may take to start a cloud for the first time."""
@@ -89,6 +89,28 @@ def start_cloud(found: EmbeddedLab, tell: Callable[[str], None] = lambda _: None
         elif not running.alive:
             raise LabError(f"the services of the cloud of lab {found.lab.lab} are gone", what="cloud")
     return installation.EmbeddedCloud(found.lab, folder)
+
+
+def start_disks(found: EmbeddedLab, host: str) -> None:
+    """Let a host of a lab that is up have its disks, if it has none yet. Raises: LabError, MissingPackage."""
+    from nfvcert.embedded import disks
+
+    declared = disks.disks_of(found.lab, host)
+    if declared:
+        require(disks.PROGRAMS)
+    folder = found.run_dir
+    with locked(folder):
+        state = read_state(folder)
+        if state is None or state.stage != "up":
+            raise LabError(f"lab {found.lab.lab} is not up, so its hosts have no disks", what=host)
+        for name in declared:
+            running = state.daemons.get(disks.role(host, name))
+            if running is None:
+                process = disks.serve(found.lab, folder, host, name)
+                state = state.model_copy(update={"daemons": state.daemons | {disks.role(host, name): process}})
+                write_state(folder, state)
+            elif not running.alive:
+                raise LabError(f"disk {name} of {host} of lab {found.lab.lab} is gone", what=host)
 
 
 def down(name: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import socket
 import time
@@ -29,6 +30,8 @@ __all__ = [
     "name_machine",
     "pin",
     "replace_files",
+    "share",
+    "unmount",
     "unpin",
 ]
 
@@ -40,6 +43,7 @@ _CLONE_NEWNS = 0x00020000
 _MS_BIND = 0x1000
 _MS_REC = 0x4000
 _MS_SLAVE = 0x80000
+_MS_SHARED = 0x100000
 _MNT_DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -90,7 +94,9 @@ def name_machine(name: str) -> None:
 
 
 def replace_files(replaced: Mapping[Path, Path]) -> None:
-    """Let the calling thread, and the processes that it starts, find other contents in some files: path → contents.
+    """Let the calling thread, and the processes that it starts, find other contents in some files or folders.
+
+    ``replaced``: path → contents, with what is mounted in them.
 
     For good, in a mount namespace of its own, in which what is unmounted outside goes away too. Raises OSError.
     """
@@ -99,7 +105,31 @@ def replace_files(replaced: Mapping[Path, Path]) -> None:
     for path, contents in replaced.items():
         if path.exists():  # through a symbolic link: the file that it leads to
             target = os.fsencode(path.resolve())
-            _checked(_libc.mount(os.fsencode(contents), target, None, _MS_BIND, None), str(path))
+            _checked(_libc.mount(os.fsencode(contents), target, None, _MS_BIND | _MS_REC, None), str(path))
+
+
+def share(folder: Path) -> None:
+    """Let what is mounted below a folder from now on be seen in mount namespaces that were made before it.
+
+    Only in those that are made after this call. Raises OSError.
+    """
+    name = os.fsencode(folder)
+    _checked(_libc.mount(name, name, None, _MS_BIND, None), str(folder))
+    _checked(_libc.mount(None, name, None, _MS_SHARED, None), str(folder))
+
+
+def unmount(folder: Path) -> None:
+    """Unmount whatever is mounted at a path, or below it, and how often it is. Raises OSError."""
+    while found := [path for path in _mounted() if path == folder or folder in path.parents]:
+        for path in reversed(found):  # what was mounted last
+            _checked(_libc.umount2(os.fsencode(path), _MNT_DETACH), str(path))
+
+
+def _mounted() -> list[Path]:
+    """All mount points of this mount namespace, in the order in which they were mounted (proc_pid_mountinfo(5))."""
+    lines = Path("/proc/thread-self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    escaped = (line.split()[4] for line in lines)
+    return [Path(re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)) for path in escaped]
 
 
 def pin(paths: Iterable[Path]) -> None:

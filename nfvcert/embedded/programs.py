@@ -18,6 +18,8 @@ PACKAGES = {
     "mariadb": "mariadb-client",
     "mariadb-install-db": "mariadb-server",
     "mariadbd": "mariadb-server",
+    "nbdfuse": "libnbd-bin",
+    "nbdkit": "nbdkit",
     "nft": "nftables",
     "ovs-vsctl": "openvswitch-switch",
     "ovs-vswitchd": "openvswitch-switch",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from nfvcert.embedded.namespaces import empty, identity, is_pinned, unpin
+from nfvcert.embedded.namespaces import empty, identity, is_pinned, unmount, unpin
 from nfvcert.embedded.privileges import let_go, require_privileges
 from nfvcert.embedded.rundir import end, locked, read_state
 from nfvcert.errors import LabError
@@ -37,6 +37,7 @@ def remove(folder: Path) -> str:
         processes = empty({identity(path) for path in pinned})
         # What is left is in a namespace whose pin was lost. The start times tell that it is still the same.
         processes += sum(end(process) for process in (state.daemons.values() if state else ()))
+        unmount(folder / "disks")
         for path in pins:
             unpin(path)
         shutil.rmtree(folder)

@@ -7,6 +7,7 @@
         ns/                network namespaces, each pinned by a file (`nsenter --net=FILE` enters one)
         ssh/               the client's key, known_hosts; a folder a host with its key, configuration and log
         emulated/          what hosts tell of themselves: /etc/os-release and the like, a folder a host
+        disks/              disks of hosts: what is on them, and where they are mounted
         bmc/               the Redfish service: its password, what it tells, its log
         faults/            which faults are seeded, and by whom
 """

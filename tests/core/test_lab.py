@@ -508,3 +508,58 @@ def test_a_lab_does_not_change() -> None:
 def test_a_lab_has_what_its_inventory_declares(cloud: object, kinds: set[str]) -> None:
     shipped = files.read_lab(Path(__file__).parents[2] / "lab_inventory" / "opco-ru.yaml")
     assert Lab.model_validate(shipped.model_dump() | {"cloud": cloud}).kinds == {"l2"} | kinds
+
+
+# storage
+
+TARGET = {"path": "/dev/disk/by-id/wwn-0x5000", "size": "480 GB", "scratch": True}
+
+
+def test_a_storage_target_of_real_gear_may_be_any_device() -> None:
+    lab = Lab.model_validate(changed(EXISTING, {"hosts.tor-1.storage.osd": TARGET}))
+    assert lab.hosts["tor-1"].storage["osd"].size == 480 * 10**9
+
+
+@pytest.mark.parametrize("scratch", [..., False])
+def test_what_is_not_said_to_be_scratch_is_never_written(scratch: Any) -> None:
+    target = changed(TARGET, {"scratch": scratch})
+    with pytest.raises(ValidationError) as caught:
+        Lab.model_validate(changed(EXISTING, {"hosts.tor-1.storage.osd": target}))
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("hosts", "tor-1", "storage", "osd", "scratch")
+
+
+@pytest.mark.parametrize("path", ["sdb", "/dev/../etc/passwd", "/dev/sd b", "/dev/$(reboot)", "/", "/dev/sdb/"])
+def test_a_path_is_one_that_no_shell_takes_for_something_else(path: str) -> None:
+    with pytest.raises(ValidationError, match="a path from the root"):
+        Lab.model_validate(changed(EXISTING, {"hosts.tor-1.storage.osd": {**TARGET, "path": path}}))
+
+
+def test_an_embedded_host_writes_over_no_disk_of_this_machine() -> None:
+    found = contradictions(SWITCHED, {"hosts.leaf-1.storage.osd": {**TARGET, "path": "/dev/sda"}})
+    assert found == [
+        (
+            ("hosts", "leaf-1", "storage", "osd", "path"),
+            "an embedded host writes over its own disks only (emulates.disks: none)",
+        )
+    ]
+
+
+def test_two_targets_at_one_path_are_one() -> None:
+    both = {"hosts.tor-1.storage": {"a": TARGET, "b": TARGET}}
+    (found,) = contradictions(EXISTING, both)
+    assert found == (("hosts", "tor-1", "storage", "b", "path"), "path /dev/disk/by-id/wwn-0x5000 is taken by target a")
+
+
+@pytest.mark.parametrize(
+    ("written", "size"), [("64 MiB", 64 << 20), ("480 GB", 480 * 10**9), (4096, 4096), ("1.5 TiB", 3 << 39)]
+)
+def test_sizes(written: Any, size: int) -> None:
+    lab = Lab.model_validate(changed(EXISTING, {"hosts.tor-1.storage.osd": {**TARGET, "size": written}}))
+    assert lab.hosts["tor-1"].storage["osd"].size == size
+
+
+@pytest.mark.parametrize("written", ["64", "64 MB/s", "64 mib", "0 B", -1, "big"])
+def test_no_sizes(written: Any) -> None:
+    with pytest.raises(ValidationError):
+        Lab.model_validate(changed(EXISTING, {"hosts.tor-1.storage.osd": {**TARGET, "size": written}}))

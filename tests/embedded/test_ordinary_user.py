@@ -56,7 +56,9 @@ def nfvcert(world: Path, *arguments: str) -> str:
     return ended.stdout
 
 
-def as_user(world: Path, *arguments: str, within: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+def as_user(
+    world: Path, *arguments: str, within: Sequence[str] = (), module: str = "nfvcert.cli", timeout_s: float = 60
+) -> subprocess.CompletedProcess[str]:
     python = world / "python/bin" / f"python3.{sys.version_info.minor}"
     environment = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -70,8 +72,8 @@ def as_user(world: Path, *arguments: str, within: Sequence[str] = ()) -> subproc
         "SITE": str(Path(pytest.__file__).parents[1]),
         "ROOT": str(ROOT),
     }
-    command = ["unshare", "--mount", "sh", "-c", WORLD, "sh", *within, str(python), "-m", "nfvcert.cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    command = ["unshare", "--mount", "sh", "-c", WORLD, "sh", *within, str(python), "-m", module, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
 def test_a_lab_of_an_ordinary_user(world: Path) -> None:
@@ -87,6 +89,21 @@ def test_a_lab_of_an_ordinary_user(world: Path) -> None:
         down = nfvcert(world, "lab", "down", "opco-ru")
     assert "lab opco-ru is down" in down
     assert not list((world / "run/nfvcert").glob("*.json")), "the anchor of the user namespace is still there"
+
+
+def test_disks_of_an_ordinary_user(world: Path) -> None:
+    one = (
+        "-m",
+        "storage",
+        "-k",
+        "test_data_reads_as_it_was_written",
+        "--lab=opco-ru",
+        f"--reports={world}/home/reports",
+    )
+    ended = as_user(world, *one, "-p", "no:cacheprovider", module="pytest", timeout_s=180)
+    assert "test_data_reads_as_it_was_written[opco-ru]" in ended.stdout, ended.stdout + ended.stderr
+    assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert not list((world / "run/nfvcert").glob("*.json")), "the run left its lab up"
 
 
 def test_a_machine_that_forbids_user_namespaces(world: Path) -> None:
