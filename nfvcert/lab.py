@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -30,9 +30,11 @@ from nfvcert.parts import (
 )
 
 __all__ = [
+    "NEWEST_RELEASE",
     "BitsPerSecond",
     "Bmc",
     "Cloud",
+    "CloudRelease",
     "Contradiction",
     "Disk",
     "Dut",
@@ -57,6 +59,9 @@ __all__ = [
     "TrafficPort",
 ]
 
+CloudRelease: TypeAlias = Literal["2026.2", "zed"]
+"""Releases of OpenStack that an embedded cloud can be of."""
+NEWEST_RELEASE: CloudRelease = "2026.2"
 ETHERNET_OVERHEAD_BYTES = 20
 """Preamble, start delimiter and inter-frame gap on the wire (IEEE 802.3; RFC 1242 §3.5)."""
 
@@ -340,6 +345,12 @@ class Cloud(Part):
     """Service → the command that checks its upgrade, on a host of role controller: `nova-status upgrade check`."""
     quota: dict[Name, Annotated[int, Field(ge=1)]] = {}
     """What tests may use of it together: `vcpus: 64`, `instances: 20`."""
+    without: tuple[Literal["orchestration"], ...] = ()
+    """Services that it does not have, and must not tell of; tests of them are left out."""
+    release: CloudRelease | None = None
+    """Embedded labs only: of which release its services are; without it, of the newest. A real cloud is asked."""
+    region: Name | None = None
+    """Embedded labs only: what its region is called. That of a real cloud is in clouds.yaml."""
 
 
 class Lab(Part):
@@ -526,6 +537,9 @@ def _cloud_contradictions(lab: Lab, cloud: Cloud) -> Iterable[LabContradiction]:
     for key in ("control_plane", "upgrade_checks") if embedded else ():
         if getattr(cloud, key):
             yield LabContradiction(("cloud", key), "an embedded lab knows its own services: leave it out")
+    for key in () if embedded else ("release", "region"):
+        if getattr(cloud, key):
+            yield LabContradiction(("cloud", key), "only the cloud of an embedded lab is made: a real one is asked")
 
 
 def _port_address_contradictions(traffic: Traffic, addresses: _Taken, *, routed: bool) -> Iterable[LabContradiction]:

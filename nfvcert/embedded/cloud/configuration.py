@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from nfvcert.embedded.cloud.releases import Release
+
 __all__ = ["DATABASES", "LOOPBACK", "PORTS", "REGION", "Settings", "files"]
 
 Sections: TypeAlias = Mapping[str, Mapping[str, object]]
@@ -38,11 +40,17 @@ class Settings:
     folder: Path
     """Of the cloud: etc, log, state, run."""
     environment: Path
-    """The virtual environment of the services."""
+    """The environment of the services."""
+    release: Release
+    """Of the services."""
     password: str
     """Of all service users, the database and the broker: of this machine's template."""
     host: str
     """The controller's name, by which its services are known."""
+    region: str = REGION
+    """What the cloud's only region is called."""
+    without: tuple[str, ...] = ()
+    """Projects that it does not have."""
     report_s: int = 5
     """How often services say that they are up."""
 
@@ -102,7 +110,7 @@ def _user(settings: Settings, name: str) -> dict[str, object]:
         "project_name": "service",
         "user_domain_name": "Default",
         "project_domain_name": "Default",
-        "region_name": REGION,
+        "region_name": settings.region,
         "service_token_roles_required": True,
         "service_token_roles": "service",
         "valid_interfaces": "internal",
@@ -111,12 +119,16 @@ def _user(settings: Settings, name: str) -> dict[str, object]:
     }
 
 
+def _policy(settings: Settings) -> dict[str, Mapping[str, object]]:
+    return {"oslo_policy": settings.release.policy} if settings.release.policy else {}
+
+
 def _oslo(settings: Settings) -> dict[str, Mapping[str, object]]:
     return {
         "oslo_messaging_notifications": {"driver": "noop"},
         "oslo_messaging_rabbit": {"heartbeat_timeout_threshold": 10, "rabbit_retry_interval": 1},
         "oslo_concurrency": {"lock_path": settings.folder / "run" / "lock"},
-        "oslo_policy": {"enforce_scope": True, "enforce_new_defaults": True},
+        **_policy(settings),
     }
 
 
@@ -133,7 +145,7 @@ def _keystone(settings: Settings) -> Sections:
         "credential": {"key_repository": settings.folder / "state" / "keystone" / "credential"},
         "cache": {"enabled": True, "backend": "oslo_cache.dict", "expiration_time": 5},
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        "oslo_policy": {"enforce_scope": True, "enforce_new_defaults": True},
+        **_policy(settings),
     }
 
 
@@ -170,7 +182,7 @@ def _placement(settings: Settings) -> Sections:
         "api": {"auth_strategy": "keystone"},
         "keystone_authtoken": _user(settings, "placement"),
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        "oslo_policy": {"enforce_scope": True, "enforce_new_defaults": True},
+        **_policy(settings),
     }
 
 
@@ -203,8 +215,16 @@ def _nova(settings: Settings) -> Sections:
         "quota": {"instances": 1000, "cores": 4000, "ram": 4000000, "key_pairs": 1000, "server_groups": 100},
         "vnc": {"enabled": False},
         "serial_console": {"enabled": False},
-        "glance": {"valid_interfaces": "internal", "num_retries": 3, "service_type": "image", "region_name": REGION},
-        "cinder": {"catalog_info": "block-storage::internalURL", "os_region_name": REGION},
+        "glance": {
+            "valid_interfaces": "internal",
+            "num_retries": 3,
+            "service_type": "image",
+            "region_name": settings.region,
+        },
+        "cinder": {
+            "catalog_info": f"{settings.release.volume_type}::internalURL",
+            "os_region_name": settings.region,
+        },
         "workarounds": {"skip_cpu_compare_on_dest": True},
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
         "keystone_authtoken": _user(settings, "nova"),
@@ -236,6 +256,7 @@ def _neutron(settings: Settings) -> Sections:
             "notify_nova_on_port_status_changes": True,
             "notify_nova_on_port_data_changes": True,
             "api_workers": 1,
+            "bind_host": LOOPBACK,
             "rpc_workers": 1,
             "rpc_state_report_workers": 0,
             "api_paste_config": settings.environment / "etc" / "neutron" / "api-paste.ini",
@@ -323,7 +344,7 @@ def _heat(settings: Settings) -> Sections:
             "stack_domain_admin_password": settings.password,
             "environment_dir": etc / "environment.d",
             "template_dir": etc / "templates",
-            "region_name_for_services": REGION,
+            "region_name_for_services": settings.region,
         },
         "database": _database(settings, "heat"),
         "paste_deploy": {"api_paste_config": etc / "api-paste.ini"},

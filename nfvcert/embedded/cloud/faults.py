@@ -440,7 +440,7 @@ def _let_up(sites: Sites, service: str) -> None:
 def _reload(sites: Sites, rules: dict[str, str]) -> None:
     """Let the proxy read its configuration again: a new process takes over, and the old one ends its connections."""
     place = _place(sites)
-    text = proxy.configuration(place, _address(sites), list(services.API_TYPES), rules)
+    text = proxy.configuration(place, _address(sites), installation.apis(sites.lab), rules)
     (place / "etc" / "haproxy.cfg").write_text(text, encoding="utf-8")
     checked = subprocess.run(
         [program("haproxy"), "-c", "-f", str(place / "etc" / "haproxy.cfg")],

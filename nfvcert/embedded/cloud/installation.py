@@ -20,24 +20,23 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import psutil
 from ruamel.yaml import YAML
 
-from nfvcert import environments
 from nfvcert.embedded.cloud import certificates, configuration, proxy, services, supervisor, template
 from nfvcert.embedded.cloud.configuration import LOOPBACK, PORTS, Settings
+from nfvcert.embedded.cloud.releases import RELEASES, Release
 from nfvcert.embedded.namespaces import in_namespace
 from nfvcert.embedded.pop import management_address
 from nfvcert.embedded.programs import environment, program
 from nfvcert.embedded.rundir import Process, namespace_file
 from nfvcert.errors import LabError, Unreachable
-from nfvcert.lab import ControlProcess, Lab
+from nfvcert.lab import NEWEST_RELEASE, ControlProcess, Lab
 
-__all__ = ["PROGRAMS", "ROLE", "EmbeddedCloud", "await_all", "controller", "hypervisors", "start"]
+__all__ = ["PROGRAMS", "ROLE", "EmbeddedCloud", "apis", "await_all", "controller", "hypervisors", "start"]
 
 PROGRAMS = ("haproxy", "mariadb", "mariadb-install-db", "mariadbd", "rabbitmq-server")
 ROLE = "cloud"
@@ -57,6 +56,22 @@ def controller(lab: Lab) -> str:
 def hypervisors(lab: Lab) -> list[str]:
     """The hosts for each of which a hypervisor is simulated."""
     return [name for name, host in lab.hosts.items() if "compute" in host.roles]
+
+
+def _release(lab: Lab) -> Release:
+    """Of which the services are."""
+    return RELEASES[(lab.cloud and lab.cloud.release) or NEWEST_RELEASE]
+
+
+def _without(lab: Lab) -> tuple[str, ...]:
+    """Projects that the cloud does not have."""
+    absent = lab.cloud.without if lab.cloud else ()
+    return tuple(project for project, kind in services.API_TYPES.items() if kind in absent)
+
+
+def apis(lab: Lab) -> list[str]:
+    """Those of `services.API_TYPES` that the cloud has."""
+    return [name for name in services.API_TYPES if name not in _without(lab)]
 
 
 @dataclass(frozen=True)
@@ -88,8 +103,8 @@ class EmbeddedCloud:
         """Service → the command of its upgrade check, on the controller."""
         place = self.folder / "cloud"
         told = json.loads((place / "services.json").read_text(encoding="utf-8"))
-        # Not glance-status: that of this release asks for an option that it does not register.
-        names = ("nova", "neutron", "cinder", "heat", "placement", "keystone")
+        absent = _without(self.lab)
+        names = [name for name in _release(self.lab).upgrade_checks if name not in absent]
         programs = f"{told['environment']}/bin"
         return {
             name: f"'{programs}/{name}-status' --config-file '{place}/etc/{name}/{name}.conf' upgrade check"
@@ -122,11 +137,12 @@ def start(lab: Lab, folder: Path, tell: Callable[[str], None] = lambda _: None) 
     shutil.rmtree(place, ignore_errors=True)
     for name in ("etc", "state", "log", "run/lock", "run/pids", "stopped"):
         (place / name).mkdir(mode=0o700, parents=True)
-    with as_file(files("nfvcert.embedded.cloud") / "openstack.lock") as lock:
-        env = environments.make("openstack", lock, tell=tell)
+    release = _release(lab)
+    env = release.environment(tell)
     host = controller(lab)
     secret = template.passwords(env)
-    settings = Settings(place, env, secret["service"], host)
+    region = (lab.cloud and lab.cloud.region) or configuration.REGION
+    settings = Settings(place, env, release, secret["service"], host, region=region, without=_without(lab))
     address = management_address(lab, host)
     _write(lab, settings, address, secret["admin"])
 
@@ -185,11 +201,11 @@ def _write(lab: Lab, settings: Settings, address: str, admin_password: str) -> N
         state.mkdir(mode=0o700, parents=True)
         # The simulated driver makes its node's number of its name; Nova refuses to start again with another one.
         (state / "compute_id").write_text(str(uuid.uuid5(uuid.NAMESPACE_DNS, host)), encoding="ascii")
-    written["haproxy.cfg"] = proxy.configuration(settings.folder, address, list(services.API_TYPES))
+    written["haproxy.cfg"] = proxy.configuration(settings.folder, address, apis(lab))
     written["delay.lua"] = proxy.SCRIPT
     written["rabbitmq.conf"] = _broker(settings)
     written["rabbit_plugins"] = "[].\n"
-    written["init.sql"] = _first_statements(lab, address)
+    written["init.sql"] = _first_statements(lab, settings, address)
     written["services.json"] = json.dumps(
         services.specification(settings, lab.lab, hypervisors(lab), _commands(lab, settings)), indent=1
     )
@@ -198,18 +214,19 @@ def _write(lab: Lab, settings: Settings, address: str, admin_password: str) -> N
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
-    shutil.copy(settings.environment / "etc" / "nova" / "api-paste.ini", etc / "nova" / "api-paste.ini")
+    for name in ("nova/api-paste.ini", "glance/glance-api-paste.ini"):
+        shutil.copy(settings.environment / "etc" / name, etc / name)
     certificates.issue(etc, address)
     (etc / "clouds.yaml").touch(mode=0o600)
     with (etc / "clouds.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump({"clouds": {_cloud_name(lab): _entry(etc, address, admin_password)}}, file)
+        YAML().dump({"clouds": {_cloud_name(lab): _entry(etc, address, settings.region, admin_password)}}, file)
 
 
 def _cloud_name(lab: Lab) -> str:
     return lab.cloud.name if lab.cloud else lab.lab
 
 
-def _entry(etc: Path, address: str, admin_password: str) -> dict[str, Any]:
+def _entry(etc: Path, address: str, region: str, admin_password: str) -> dict[str, Any]:
     return {
         "auth": {
             "auth_url": f"https://{address}:{PORTS['keystone']}/v3",
@@ -219,7 +236,7 @@ def _entry(etc: Path, address: str, admin_password: str) -> dict[str, Any]:
             "user_domain_name": "Default",
             "project_domain_name": "Default",
         },
-        "region_name": configuration.REGION,
+        "region_name": region,
         "interface": "public",
         "cacert": str(etc / certificates.AUTHORITY),
     }
@@ -233,15 +250,33 @@ def _broker(settings: Settings) -> str:
     )
 
 
-def _first_statements(lab: Lab, address: str) -> str:
-    """What the database does before it lets anybody in: this cloud's address, and which hypervisors there are."""
+def _first_statements(lab: Lab, settings: Settings, address: str) -> str:
+    """What the database does before it lets anybody in: what differs from one cloud to the next of a template.
+
+    Its address, its region, which services it has, and which hypervisors there are.
+    """
     mapped = "".join(
         "INSERT IGNORE INTO nova_api.host_mappings (created_at, cell_id, host)"
         f" SELECT NOW(), id, '{host}' FROM nova_api.cell_mappings WHERE name = 'cell1';\n"
         for host in hypervisors(lab)
     )
     moved = f"REPLACE(url, 'https://{template.ADDRESS}:', 'https://{address}:')"
-    return f"UPDATE keystone.endpoint SET url = {moved};\n{mapped}"
+    named = ""
+    if settings.region != configuration.REGION:
+        named = (
+            "INSERT IGNORE INTO keystone.region (id, description, parent_region_id, extra)"
+            f" SELECT '{settings.region}', description, parent_region_id, extra FROM keystone.region"
+            f" WHERE id = '{configuration.REGION}';\n"
+            f"UPDATE keystone.endpoint SET region_id = '{settings.region}';\n"
+            f"DELETE FROM keystone.region WHERE id = '{configuration.REGION}';\n"
+        )
+    absent = "".join(
+        "DELETE keystone.endpoint FROM keystone.endpoint JOIN keystone.service"
+        f" ON keystone.endpoint.service_id = keystone.service.id WHERE keystone.service.type = '{kind}';\n"
+        f"DELETE FROM keystone.service WHERE type = '{kind}';\n"
+        for kind in (services.API_TYPES[project] for project in settings.without)
+    )
+    return f"UPDATE keystone.endpoint SET url = {moved};\n{named}{absent}{mapped}"
 
 
 def _commands(lab: Lab, settings: Settings) -> list[dict[str, Any]]:
@@ -279,7 +314,7 @@ def await_all(cloud: EmbeddedCloud, alive: Callable[[], bool]) -> None:
     told = json.loads((cloud.folder / "cloud" / "services.json").read_text(encoding="utf-8"))
     admin_password = template.passwords(Path(told["environment"]))["admin"]
     probes: dict[str, Callable[[], bool]] = {
-        name: functools.partial(_answers, cloud, PORTS[name]) for name in services.API_TYPES
+        name: functools.partial(_answers, cloud, PORTS[name]) for name in apis(cloud.lab)
     }
     if wanted := hypervisors(cloud.lab):
         probes["nova-compute"] = lambda: _computes_up(cloud, admin_password) >= len(wanted)

@@ -21,41 +21,6 @@ API_TYPES = {
 }
 """API → its service type (OpenStack's service-types authority)."""
 _PATHS = {"keystone": "/v3", "nova": "/v2.1", "cinder": "/v3", "heat": "/v1/%(tenant_id)s"}
-# Module, or module:function to call, in this order.
-_PRELOAD = {
-    "keystone": ("keystone.server.wsgi", "keystone.server.flask.application", "keystone.server.backends"),
-    "glance": ("glance.common.wsgi_app", "glance.api.v2.router", "glance.db.sqlalchemy.api"),
-    "placement": ("placement.deploy", "placement.handler", "placement.conf"),
-    "nova": (
-        "nova.monkey_patch:patch",
-        "nova.objects:register_all",
-        "nova.api.openstack.wsgi_app",
-        "nova.api.openstack.compute.routes",
-        "nova.cmd.compute",
-        "nova.cmd.conductor",
-        "nova.cmd.scheduler",
-        "nova.compute.manager",
-        "nova.conductor.manager",
-        "nova.scheduler.manager",
-        "nfvcert_hypervisor:install",
-    ),
-    "neutron": (
-        "neutron.server",
-        "neutron.server.api",
-        "neutron.plugins.ml2.plugin",
-        "neutron.services.metering.metering_plugin",
-        "neutron.services.metering.agents.metering_agent",
-    ),
-    "cinder": (
-        "cinder.monkey_patch:patch",
-        "cinder.objects:register_all",
-        "cinder.cmd.volume",
-        "cinder.cmd.scheduler",
-        "cinder.volume.manager",
-        "cinder.scheduler.manager",
-    ),
-    "heat": ("heat.cmd.engine", "heat.engine.service", "heat.api.openstack"),
-}
 
 
 @dataclass(frozen=True)
@@ -66,9 +31,9 @@ class Service:
     """As its program is called: `nova-scheduler`."""
     project: str
     script: str = ""
-    """Its console script; empty for an API."""
+    """Its console script; empty for an application."""
     wsgi: str = ""
-    """The module that has the application; empty for a worker."""
+    """Where its application is (`Release.applications`); empty for what has a script."""
     argv: tuple[str, ...] = ()
     delay_s: float = 0.0
     """How much later than the others of its project it is started for the first time."""
@@ -84,11 +49,16 @@ def services(settings: Settings, computes: Sequence[str]) -> list[Service]:
     cinder = ("--config-file", str(etc / "cinder" / "cinder.conf"))
     heat = ("--config-file", str(etc / "heat" / "heat.conf"))
     metering = (*neutron, "--config-file", str(etc / "neutron" / "metering_agent.ini"))
-    return [
-        Service("keystone", "keystone", wsgi="keystone.wsgi.api"),
-        Service("glance-api", "glance", wsgi="glance.wsgi.api"),
-        Service("placement-api", "placement", wsgi="placement.wsgi.api"),
-        Service("nova-api", "nova", wsgi="nova.wsgi.osapi_compute"),
+
+    def api(name: str, project: str, argv: tuple[str, ...] = ()) -> Service:
+        application = settings.release.applications.get(project, "")
+        return Service(name, project, "" if application else name, application, argv)
+
+    found = [
+        api("keystone", "keystone"),
+        api("glance-api", "glance"),
+        api("placement-api", "placement"),
+        api("nova-api", "nova"),
         Service("nova-conductor", "nova", "nova-conductor", argv=nova),
         Service("nova-scheduler", "nova", "nova-scheduler", argv=nova),
         *(
@@ -102,16 +72,22 @@ def services(settings: Settings, computes: Sequence[str]) -> list[Service]:
             )
             for host in computes
         ),
-        Service("neutron-server", "neutron", wsgi="neutron.wsgi.api", argv=neutron),
-        Service("neutron-rpc-server", "neutron", "neutron-rpc-server", argv=neutron),
-        Service("neutron-periodic-workers", "neutron", "neutron-periodic-workers", argv=neutron),
+        api("neutron-server", "neutron", neutron),
+        *(Service(name, "neutron", name, argv=neutron) for name in settings.release.network_workers),
         Service("neutron-metering-agent", "neutron", "neutron-metering-agent", argv=metering),
-        Service("cinder-api", "cinder", wsgi="cinder.wsgi.api", argv=cinder),
+        api("cinder-api", "cinder", cinder),
         Service("cinder-scheduler", "cinder", "cinder-scheduler", argv=cinder),
         Service("cinder-volume", "cinder", "cinder-volume", argv=cinder),
-        Service("heat-api", "heat", wsgi="heat.wsgi.api", argv=heat),
+        api("heat-api", "heat", heat),
         Service("heat-engine", "heat", "heat-engine", argv=heat),
     ]
+    return [each for each in found if each.project not in settings.without]
+
+
+def _nursery(settings: Settings, service: Service) -> str:
+    """The process that imports a service's modules once, and forks it."""
+    apart = service.script and service.project in settings.release.greened
+    return f"{service.project}-workers" if apart else service.project
 
 
 def title(lab: str, name: str) -> str:
@@ -124,7 +100,7 @@ def specification(
 ) -> dict[str, Any]:
     """What `supervisor` reads. ``commands``: other programs than Python's."""
     etc = settings.folder / "etc"
-    environment = {
+    variables = {
         "OS_KEYSTONE_CONFIG_FILES": str(etc / "keystone" / "keystone.conf"),
         "OS_GLANCE_CONFIG_DIR": str(etc / "glance"),
         "OS_PLACEMENT_CONFIG_DIR": str(etc / "placement"),
@@ -132,14 +108,13 @@ def specification(
         "OS_NOVA_CONFIG_FILES": "api-paste.ini;nova.conf",
         "OS_NEUTRON_CONFIG_DIR": str(etc / "neutron"),
         "OS_NEUTRON_CONFIG_FILES": "neutron.conf;ml2_conf.ini",
-        # Native threads: a service that is asked at 50 requests at once answers them side by side.
-        "OS_NOVA_DISABLE_EVENTLET_PATCHING": "yes",
-        "OS_CINDER_DISABLE_EVENTLET_PATCHING": "yes",
     }
+    # Native threads: a service that is asked at 50 requests at once answers them side by side.
+    native = {"OS_NOVA_DISABLE_EVENTLET_PATCHING": "yes", "OS_CINDER_DISABLE_EVENTLET_PATCHING": "yes"}
     listed = [
         {
             "name": service.name,
-            "nursery": service.project,
+            "nursery": _nursery(settings, service),
             "title": title(lab, service.name),
             "argv": list(service.argv),
             "delay_s": service.delay_s,
@@ -149,8 +124,11 @@ def specification(
         for service in services(settings, computes)
     ]
     nurseries = {
-        project: {"preload": list(_PRELOAD.get(project, ())), "environment": environment}
-        for project in dict.fromkeys(str(each["nursery"]) for each in listed)
+        name: {
+            "preload": list(settings.release.preload.get(name, ())),
+            "environment": variables if name.endswith("-workers") else variables | native,
+        }
+        for name in dict.fromkeys(str(each["nursery"]) for each in listed)
     }
     return {"environment": str(settings.environment), "commands": commands, "nurseries": nurseries, "services": listed}
 
