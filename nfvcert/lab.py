@@ -49,6 +49,7 @@ __all__ = [
     "Name",
     "Network",
     "Nic",
+    "OptionalService",
     "Owner",
     "Part",
     "Platform",
@@ -62,6 +63,8 @@ __all__ = [
 CloudRelease: TypeAlias = Literal["2026.2", "zed"]
 """Releases of OpenStack that an embedded cloud can be of."""
 NEWEST_RELEASE: CloudRelease = "2026.2"
+OptionalService: TypeAlias = Literal["orchestration"]
+"""Services that an OpenStack may be without (service types)."""
 ETHERNET_OVERHEAD_BYTES = 20
 """Preamble, start delimiter and inter-frame gap on the wire (IEEE 802.3; RFC 1242 §3.5)."""
 
@@ -345,7 +348,7 @@ class Cloud(Part):
     """Service → the command that checks its upgrade, on a host of role controller: `nova-status upgrade check`."""
     quota: dict[Name, Annotated[int, Field(ge=1)]] = {}
     """What tests may use of it together: `vcpus: 64`, `instances: 20`."""
-    without: tuple[Literal["orchestration"], ...] = ()
+    without: tuple[OptionalService, ...] = ()
     """Services that it does not have, and must not tell of; tests of them are left out."""
     release: CloudRelease | None = None
     """Embedded labs only: of which release its services are; without it, of the newest. A real cloud is asked."""

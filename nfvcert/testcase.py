@@ -23,6 +23,8 @@ class CollectedTest:
     case: str = ""
     """Its node id without the stream: what it is called in every lab."""
     needs_forwarding: str | None = None
+    needs_service: str | None = None
+    """A service of the cloud that a lab may be without (`Cloud.without`)."""
     expected_seconds: float | None = None
     claims: tuple[Claim, ...] = ()
     shared_fixtures: frozenset[str] = frozenset()

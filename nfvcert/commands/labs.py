@@ -169,7 +169,8 @@ def _swept(access: LabAccess, arguments: argparse.Namespace) -> int:
 
     try:
         sdk = access.cloud().session("", "sweep").sdk
-        found = cloud_sweep.find(sdk, arguments.of_run)
+        declared = access.lab.cloud
+        found = cloud_sweep.find(sdk, arguments.of_run, declared.without if declared else ())
         if not found:
             say("nothing was left")
             return 0

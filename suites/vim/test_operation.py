@@ -117,8 +117,9 @@ def test_nothing_stands_in_the_way_of_an_upgrade(cloud: CloudSession, lab: Lab, 
 
 
 def _public(cloud: CloudSession) -> dict[str, str]:
-    """Service type → public endpoint."""
+    """Service type → public endpoint in the region that is certified."""
     access = cloud.sdk.session.auth.get_access(cloud.sdk.session)
-    found = access.service_catalog.get_endpoints_data(interface="public")
+    region = cloud.sdk.config.get_region_name()
+    found = access.service_catalog.get_endpoints_data(interface="public", region_name=region)
     assert found, "the catalogue is empty"
     return {kind: each[0].url for kind, each in found.items() if each}

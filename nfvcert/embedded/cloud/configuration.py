@@ -119,16 +119,17 @@ def _user(settings: Settings, name: str) -> dict[str, object]:
     }
 
 
-def _policy(settings: Settings) -> dict[str, Mapping[str, object]]:
-    return {"oslo_policy": settings.release.policy} if settings.release.policy else {}
+def _policy(settings: Settings, name: str) -> dict[str, Mapping[str, object]]:
+    on = name in settings.release.secured
+    return {"oslo_policy": {"enforce_scope": on, "enforce_new_defaults": on}}
 
 
-def _oslo(settings: Settings) -> dict[str, Mapping[str, object]]:
+def _oslo(settings: Settings, name: str) -> dict[str, Mapping[str, object]]:
     return {
         "oslo_messaging_notifications": {"driver": "noop"},
         "oslo_messaging_rabbit": {"heartbeat_timeout_threshold": 10, "rabbit_retry_interval": 1},
         "oslo_concurrency": {"lock_path": settings.folder / "run" / "lock"},
-        **_policy(settings),
+        **_policy(settings, name),
     }
 
 
@@ -145,7 +146,7 @@ def _keystone(settings: Settings) -> Sections:
         "credential": {"key_repository": settings.folder / "state" / "keystone" / "credential"},
         "cache": {"enabled": True, "backend": "oslo_cache.dict", "expiration_time": 5},
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        **_policy(settings),
+        **_policy(settings, "keystone"),
     }
 
 
@@ -154,6 +155,7 @@ def _glance(settings: Settings) -> Sections:
     return {
         "DEFAULT": _log(settings, "glance")
         | {
+            "enforce_secure_rbac": "glance" in settings.release.secured,  # must say the same, where it is still known
             "enabled_backends": "file:file",
             "enabled_import_methods": "[glance-direct,copy-image]",
             "show_multiple_locations": False,
@@ -171,7 +173,7 @@ def _glance(settings: Settings) -> Sections:
         },
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
         "keystone_authtoken": _user(settings, "glance"),
-        **_oslo(settings),
+        **_oslo(settings, "glance"),
     }
 
 
@@ -182,7 +184,7 @@ def _placement(settings: Settings) -> Sections:
         "api": {"auth_strategy": "keystone"},
         "keystone_authtoken": _user(settings, "placement"),
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        **_policy(settings),
+        **_policy(settings, "placement"),
     }
 
 
@@ -232,7 +234,7 @@ def _nova(settings: Settings) -> Sections:
         "placement": _user(settings, "nova"),
         "neutron": _user(settings, "nova")
         | {"service_metadata_proxy": True, "metadata_proxy_shared_secret": settings.password},
-        **_oslo(settings),
+        **_oslo(settings, "nova"),
     }
 
 
@@ -277,7 +279,7 @@ def _neutron(settings: Settings) -> Sections:
         "keystone_authtoken": _user(settings, "neutron"),
         "nova": _user(settings, "neutron") | {"endpoint_type": "internal"},
         "placement": _user(settings, "neutron"),
-        **_oslo(settings),
+        **_oslo(settings, "neutron"),
     }
 
 
@@ -315,7 +317,7 @@ def _cinder(settings: Settings) -> Sections:
             "rootwrap_config": settings.environment / "etc" / "cinder" / "rootwrap.conf",
         },
         "simulated": {
-            "volume_driver": "cinder.tests.fake_driver.FakeLoggingVolumeDriver",
+            "volume_driver": settings.release.volume_driver,
             "volume_backend_name": "simulated",
         },
         "database": _database(settings, "cinder"),
@@ -324,7 +326,7 @@ def _cinder(settings: Settings) -> Sections:
         "keystone_authtoken": _user(settings, "cinder"),
         "service_user": {"send_service_user_token": True} | _user(settings, "cinder"),
         "nova": _user(settings, "cinder"),
-        **_oslo(settings),
+        **_oslo(settings, "cinder"),
     }
 
 
@@ -359,5 +361,5 @@ def _heat(settings: Settings) -> Sections:
         },
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
         "keystone_authtoken": _user(settings, "heat"),
-        **_oslo(settings),
+        **_oslo(settings, "heat"),
     }
