@@ -120,8 +120,8 @@ def _user(settings: Settings, name: str) -> dict[str, object]:
 
 
 def _policy(settings: Settings, name: str) -> dict[str, Mapping[str, object]]:
-    on = name in settings.release.secured
-    return {"oslo_policy": {"enforce_scope": on, "enforce_new_defaults": on}}
+    scoped, secured = name in settings.release.scoped, name in settings.release.secured
+    return {"oslo_policy": {"enforce_scope": scoped, "enforce_new_defaults": secured}}
 
 
 def _oslo(settings: Settings, name: str) -> dict[str, Mapping[str, object]]:
