@@ -472,3 +472,14 @@ def test_a_lab_does_not_change() -> None:
     lab = Lab.model_validate(SWITCHED)
     with pytest.raises(ValidationError, match="frozen"):
         lab.profile = "other"
+
+
+@pytest.mark.parametrize(("key", "value"), [("release", "zed"), ("region", "north-1")])
+def test_what_a_real_cloud_is_must_be_asked_of_it(key: str, value: str) -> None:
+    found = contradictions(EXISTING, {"cloud": {"name": "gear", key: value}})
+    assert found == [(("cloud", key), "only the cloud of an embedded lab is made: a real one is asked")]
+
+
+def test_a_release_that_nobody_made_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(ValidationError, match=r"'2026.2' or 'zed'"):
+        Lab.model_validate(changed(EXISTING, {"cloud": {"name": "gear", "release": "zedd"}}))
