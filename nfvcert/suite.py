@@ -1,7 +1,7 @@
 """The names that suites use, and no others: what a test can be given, what it can raise, what it can hand over."""
 
 from nfvcert.claims import claims
-from nfvcert.errors import ApiFault, CriterionFailed, InvalidMeasurement, LabError
+from nfvcert.errors import ApiFault, CriterionFailed, InvalidMeasurement, LabError, Undeclared
 from nfvcert.lab import Lab
 from nfvcert.measure.host import (
     PLATFORM_COMMAND,
@@ -51,6 +51,7 @@ __all__ = [
     "Throughput",
     "TrafficPath",
     "Trials",
+    "Undeclared",
     "claims",
     "clock_offsets",
     "deviations",

@@ -106,6 +106,7 @@ def test_it_is_certified_as_an_existing_cloud_too(
     assert run.stream.judgement.decision != "ACCEPTED"
 
 
+@pytest.mark.filterwarnings("ignore")  # of openstacksdk
 def test_a_service_that_the_inventory_denies_is_not_left_out(
     lab: embedded.EmbeddedLab, cloud: EmbeddedCloud, tmp_path: Path
 ) -> None:
