@@ -12,9 +12,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from openstack.connection import Connection
 from ruamel.yaml import YAML
 
 from nfvcert import embedded
@@ -114,7 +114,7 @@ def test_a_service_that_the_inventory_denies_is_not_left_out(
     assert cloud.clouds_yaml.exists()
     access = EmbeddedAccess(lab.lab, lambda _: None, os.getpid(), in_use=True)
     try:
-        sdk: Connection = access.cloud().session("", "denied").sdk
+        sdk: Any = access.cloud().session("", "denied").sdk
         service = sdk.identity.create_service(name="heat", type="orchestration")
         try:
             sdk.identity.create_endpoint(

@@ -98,6 +98,16 @@ class EmbeddedCloud:
             for name in names
         }
 
+    def ended(self) -> dict[str, str]:
+        """Processes that do not run, though they must → the first line of their logs that tells why."""
+        place = self.folder / "cloud"
+        return {
+            name: last_words(place, name)
+            for name in self.control_plane
+            if not (pid := place / "run" / "pids" / name).exists()
+            or Process.of(int(pid.read_text(encoding="ascii"))) is None
+        }
+
     @property
     def upgrade_checks(self) -> dict[str, str]:
         """Service → the command of its upgrade check, on the controller."""
