@@ -197,6 +197,7 @@ class EmbeddedAccess(_Access):
             connect=found.connect,
             control_plane=found.control_plane,
             upgrade_checks=found.upgrade_checks,
+            without=self.lab.cloud.without,
         )
 
     def _open_generator(self) -> TrafficGenerator:
@@ -265,6 +266,7 @@ class ExistingAccess(_Access):
             config_file=Path(told) if told else None,
             control_plane=self.lab.cloud.control_plane,
             upgrade_checks=self.lab.cloud.upgrade_checks,
+            without=self.lab.cloud.without,
         )
 
     def _open_generator(self) -> TrafficGenerator:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from nfvcert.errors import LabError
 
-__all__ = ["cache", "make"]
+__all__ = ["cache", "make", "once"]
 
 MAKE_TIMEOUT_S = 1800.0
 
@@ -38,6 +38,19 @@ def make(name: str, lock: Path, *, tell: Callable[[str], None] = lambda _: None)
     """
     python = sys.executable
     content = lock.read_bytes() + sys.version.encode() + Path(sys.base_prefix).as_posix().encode()
+
+    def build(place: Path) -> None:
+        tell(f"installing the Python packages of {name}, once for this user (a minute)")
+        _install(python, place, lock)
+
+    return once(name, content, build)
+
+
+def once(name: str, content: bytes, build: Callable[[Path], None]) -> Path:
+    """The folder of an environment; ``build`` fills it where it is not there yet, or was broken off.
+
+    ``content`` is all that it is made of: other content is another environment. Raises LabError.
+    """
     place = cache() / "environments" / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"
     if (place / "complete").exists():
         return place
@@ -45,10 +58,9 @@ def make(name: str, lock: Path, *, tell: Callable[[str], None] = lambda _: None)
     try:
         with FileLock(place.with_suffix(".lock"), timeout=MAKE_TIMEOUT_S):
             if not (place / "complete").exists():
-                tell(f"installing the Python packages of {name}, once for this user (a minute)")
                 # In its place from the start: scripts carry the path of their interpreter.
                 shutil.rmtree(place, ignore_errors=True)
-                _install(python, place, lock)
+                build(place)
                 (place / "complete").touch()
     except Timeout as error:
         raise LabError(f"another process makes the environment {place} for too long", what=name) from error

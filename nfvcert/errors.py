@@ -10,7 +10,8 @@
     │   ├── CommandFailed       a command on a host ended with a status that it must not have
     │   ├── MissingPackage      this machine lacks a program that the lab needs
     │   ├── NotPermitted        this user may not do what the lab needs
-    │   └── InvalidMeasurement  one measurement cannot be trusted; the lab goes on
+    │   ├── InvalidMeasurement  one measurement cannot be trusted; the lab goes on
+    │   └── Undeclared          the inventory, or the lab, lacks what one test needs; the lab goes on
     ├── SuiteError              a suite misuses nfvcert (a KPI in no catalogue)     blame: suite
     │   └── Hung                a test did not end within its time limit
     └── StorageError            results cannot be written; nothing more may run     blame: storage
@@ -42,6 +43,7 @@ __all__ = [
     "NotPermitted",
     "StorageError",
     "SuiteError",
+    "Undeclared",
     "Unreachable",
     "UsageError",
 ]
@@ -152,6 +154,15 @@ class InvalidMeasurement(LabError):
     """One measurement cannot be trusted (the generator could not send, a socket overflowed).
 
     The stream goes on: other measurements may be valid.
+    """
+
+    ends_stream = False
+
+
+class Undeclared(LabError):
+    """The inventory does not tell what a test needs, or the lab is too small for it.
+
+    The stream goes on: other tests do without.
     """
 
     ends_stream = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -31,9 +31,11 @@ from nfvcert.parts import (
 )
 
 __all__ = [
+    "NEWEST_RELEASE",
     "BitsPerSecond",
     "Bmc",
     "Cloud",
+    "CloudRelease",
     "Contradiction",
     "Disk",
     "Dut",
@@ -49,6 +51,7 @@ __all__ = [
     "Name",
     "Network",
     "Nic",
+    "OptionalService",
     "Owner",
     "Part",
     "Platform",
@@ -60,6 +63,11 @@ __all__ = [
     "TrafficPort",
 ]
 
+CloudRelease: TypeAlias = Literal["2026.2", "zed"]
+"""Releases of OpenStack that an embedded cloud can be of."""
+NEWEST_RELEASE: CloudRelease = "2026.2"
+OptionalService: TypeAlias = Literal["orchestration"]
+"""Services that an OpenStack may be without (service types)."""
 ETHERNET_OVERHEAD_BYTES = 20
 """Preamble, start delimiter and inter-frame gap on the wire (IEEE 802.3; RFC 1242 §3.5)."""
 
@@ -401,6 +409,12 @@ class Cloud(Part):
     quota: dict[Name, Annotated[int, Field(ge=1)]] = {}
     """What tests may use of it together: `vcpus: 64`, `instances: 20`."""
     guests: Guests | None = None
+    without: tuple[OptionalService, ...] = ()
+    """Services that it does not have, and must not tell of; tests of them are left out."""
+    release: CloudRelease | None = None
+    """Embedded labs only: of which release its services are; without it, of the newest. A real cloud is asked."""
+    region: Name | None = None
+    """Embedded labs only: what its region is called. That of a real cloud is in clouds.yaml."""
 
 
 class Lab(Part):
@@ -455,6 +469,7 @@ class Lab(Part):
         if self.cloud is not None:
             store = self.cloud.object_store
             has = {"object-store": store is not None, "object-quotas": store is not None and store.quotas}
+            has |= {"guests": self.cloud.guests is not None}
             found |= {"cloud", *(name for name, there in has.items() if there)}
         return frozenset(found)
 
@@ -618,6 +633,13 @@ def _cloud_contradictions(lab: Lab, cloud: Cloud) -> Iterable[LabContradiction]:
     for key in ("control_plane", "upgrade_checks") if embedded else ():
         if getattr(cloud, key):
             yield LabContradiction(("cloud", key), "an embedded lab knows its own services: leave it out")
+    for key in ("object_store", "guests") if cloud.release not in (None, NEWEST_RELEASE) else ():
+        if getattr(cloud, key):
+            problem = f"an embedded cloud of release {cloud.release} is made without: leave it out"
+            yield LabContradiction(("cloud", key), problem)
+    for key in () if embedded else ("release", "region"):
+        if getattr(cloud, key):
+            yield LabContradiction(("cloud", key), "only the cloud of an embedded lab is made: a real one is asked")
 
 
 def _port_address_contradictions(traffic: Traffic, addresses: _Taken, *, routed: bool) -> Iterable[LabContradiction]:

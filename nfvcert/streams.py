@@ -76,6 +76,8 @@ def plan_tests(
             reason = f"it is for devices that forward {test.needs_forwarding}, and this lab's forwards {forwards}"
         elif lacking := test.needs - lab.kinds:
             reason = f"it needs {', '.join(sorted(lacking))}, which this lab does not have"
+        elif lab.cloud and test.needs_service in lab.cloud.without:
+            reason = f"it needs the service {test.needs_service}, and the inventory says that this lab's cloud has none"
         elif choices is not None and not choices[test.test].wanted:
             reason = choices[test.test].reason
         elif test.measures and not asked_for:

@@ -1,7 +1,7 @@
 """The names that suites use, and no others: what a test can be given, what it can raise, what it can hand over."""
 
 from nfvcert.claims import claims
-from nfvcert.errors import ApiFault, CriterionFailed, DeviceFault, InvalidMeasurement, LabError
+from nfvcert.errors import ApiFault, CriterionFailed, DeviceFault, InvalidMeasurement, LabError, Undeclared
 from nfvcert.lab import Lab, StorageTarget
 from nfvcert.measure import durability, fio
 from nfvcert.measure.host import (
@@ -54,6 +54,7 @@ __all__ = [
     "Throughput",
     "TrafficPath",
     "Trials",
+    "Undeclared",
     "claims",
     "clock_offsets",
     "deviations",

@@ -25,6 +25,8 @@ class CollectedTest:
     needs_forwarding: str | None = None
     needs: frozenset[str] = frozenset()
     """What not every lab has (`LAB_KINDS`), and a test cannot do without."""
+    needs_service: str | None = None
+    """A service of the cloud that a lab may be without (`Cloud.without`)."""
     expected_seconds: float | None = None
     claims: tuple[Claim, ...] = ()
     shared_fixtures: frozenset[str] = frozenset()

@@ -49,9 +49,10 @@ Depth: TypeAlias = Literal["sanity", "basic", "confident", "thorough"]
 DEPTHS: tuple[Depth, ...] = ("sanity", "basic", "confident", "thorough")
 """The shallowest first."""
 ReleaseClass: TypeAlias = Literal["minor", "major"]
-LabKind: TypeAlias = Literal["l2", "l3", "cloud", "object-store", "object-quotas"]
-LAB_KINDS: tuple[LabKind, ...] = ("l2", "l3", "cloud", "object-store", "object-quotas")
-"""What not every lab is or has: a device that forwards so, a cloud, one with an object store, and with quotas in it."""
+LabKind: TypeAlias = Literal["l2", "l3", "cloud", "object-store", "object-quotas", "guests"]
+LAB_KINDS: tuple[LabKind, ...] = ("l2", "l3", "cloud", "object-store", "object-quotas", "guests")
+"""What not every lab is or has: a device that forwards so, a cloud, one with an object store, and with quotas in it,
+one whose servers are reached from a host."""
 State: TypeAlias = Literal["advisory", "required", "deprecated", "removed"]
 """The life of a criterion. `advisory` is judged and shown and decides nothing; `deprecated` still decides, and may be
 removed in a later version; `removed` is not applied, and stays in the file (after OpenStack's interop guidelines)."""

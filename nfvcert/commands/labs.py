@@ -30,7 +30,12 @@ def add(commands: Commands) -> None:
         ("schema", _lab_schema, "print the JSON Schema of an inventory", None),
         ("up", _lab_up, "bring an embedded lab up and leave it up", "NAME"),
         ("down", _lab_down, "take an embedded lab down", "NAME"),
-        ("check", _lab_check, "open a lab, ask every host for its facts, self-test its generator", "NAME"),
+        (
+            "check",
+            _lab_check,
+            "open a lab, ask every host for its facts, try its cloud, self-test its generator",
+            "NAME",
+        ),
         ("facts", _lab_facts, "ask every host and BMC for its facts: versions, firmware, packages", "NAME"),
         ("sweep", _lab_sweep, "remove what killed runs left of embedded labs", None),
         ("leases", _lab_leases, "print who uses which lab now", None),
@@ -51,6 +56,8 @@ def add(commands: Commands) -> None:
             )
             command.add_argument("--of-run", default="", metavar="RUN", help="only of one run (its id)")
             command.add_argument("--dry-run", action="store_true", help="only tell what would be removed")
+        if name == "check":
+            command.add_argument("--cloud", action="store_true", help="start the OpenStack of an embedded lab for it")
         if name == "facts":
             command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write them there, as JSON")
         if name == "release":
@@ -169,7 +176,8 @@ def _swept(access: LabAccess, arguments: argparse.Namespace) -> int:
 
     try:
         sdk = access.cloud().session("", "sweep").sdk
-        found = cloud_sweep.find(sdk, arguments.of_run)
+        declared = access.lab.cloud
+        found = cloud_sweep.find(sdk, arguments.of_run, declared.without if declared else ())
         if not found:
             say("nothing was left")
             return 0
@@ -200,10 +208,10 @@ def _lab_check(arguments: argparse.Namespace) -> int:
     if lab.provider == "embedded":
         embedded.ensure_privileges(_again())
     with leased(lease_of(lab), run="", reason="nfvcert lab check", url=lab.leases):
-        return _check(open_lab(lab, on_completed=lambda _: None))
+        return _check(open_lab(lab, on_completed=lambda _: None), start_cloud=arguments.cloud)
 
 
-def _check(access: LabAccess) -> int:
+def _check(access: LabAccess, *, start_cloud: bool) -> int:
     from nfvcert.access import take_down
     from nfvcert.facts import fingerprint
 
@@ -211,18 +219,38 @@ def _check(access: LabAccess) -> int:
     try:
         for host, facts in fingerprint(access).items():
             say(f"{host:<14} {facts.get('system', '?')}, kernel {facts.get('kernel', '?')}, {facts.get('cpu', '?')}")
+        status = _check_cloud(access, start=start_cloud) if lab.cloud else 0
         if lab.traffic is None:
-            return 0
+            return status
         calibration = access.generator().calibrate()
         reached = ", ".join(f"{fps:.0f} pps at {size} B" for size, fps in calibration.ceiling_fps.items())
         say(f"generator      {calibration.generator}: {reached}; latency p50 {calibration.latency_p50_us:.0f} µs")
         for problem in calibration.problems:
             say(f"generator      problem: {problem}")
-        return 10 if calibration.problems else 0
+        return 10 if calibration.problems else status
     finally:
         access.close()
         if access.created:
             take_down(lab)
+
+
+def _check_cloud(access: LabAccess, *, start: bool) -> int:
+    """Use the cloud as its users do; status 1 where it does not do what it must."""
+    from nfvcert import embedded
+    from nfvcert.drivers import cloud_check
+
+    found = embedded.find(access.lab.lab) if access.lab.provider == "embedded" else None
+    if found and not start and embedded.cloud_of(found) is None:
+        say("cloud          not started: --cloud starts and checks it")
+        return 0
+    status = 0
+    for step in cloud_check.steps(access.cloud(say)):
+        say(f"cloud          {'✕' if step.trouble else '✓'} {step.what} ({step.seconds:.1f} s) {step.trouble}".rstrip())
+        status = status or int(bool(step.trouble))
+    if status and found and (running := embedded.cloud_of(found)):
+        for name, words in running.ended().items():
+            say(f"cloud          {name} does not run; in its log: {words or 'nothing'}")
+    return status
 
 
 def _lab_facts(arguments: argparse.Namespace) -> int:

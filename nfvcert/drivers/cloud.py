@@ -7,7 +7,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,15 @@ class OpenStackCloud:
         connect: Connect | None = None,
         control_plane: Mapping[str, ControlProcess] | None = None,
         upgrade_checks: Mapping[str, str] | None = None,
+        without: Iterable[str] = (),
     ) -> None:
         """``config_file``: the clouds.yaml; None: where openstacksdk looks. ``connect`` opens connections to its
-        endpoints, where not every process can.
+        endpoints, where not every process can. ``without``: types of services that the lab says it does not have.
         """
         self.name = name
         self.control_plane = dict(control_plane or {})
         self.upgrade_checks = dict(upgrade_checks or {})
+        self.without = tuple(without)
         self._config_file = config_file
         self._connect = connect
         self._connection: Connection | None = None
@@ -81,6 +83,7 @@ class OpenStackCloud:
         try:
             # Not `authorize`: what that raises for a cloud that answers wrongly looks like one that is not there.
             self.sdk.session.get_token()
+            self._compare_with_catalogue()
         except (ks.Unauthorized, ks.MissingRequiredOptions, sdk_errors.ConfigException) as error:
             raise LabError(f"cloud {self.name} does not let us in: {_one_line(error)}", what="cloud") from error
         except ks.SSLError as error:
@@ -90,6 +93,17 @@ class OpenStackCloud:
             raise Unreachable(f"cloud {self.name} does not answer: {_one_line(error)}", what="cloud") from error
         except ks.ClientException:
             pass
+
+    def _compare_with_catalogue(self) -> None:
+        """Else an inventory could keep a service from being tested that users have. Raises LabError."""
+        session: Any = self.sdk.session
+        catalogue = session.auth.get_access(session).service_catalog
+        for kind in self.without:
+            if any(catalogue.get_endpoints_data(service_type=kind).values()):
+                raise LabError(
+                    f"the inventory says that cloud {self.name} is without {kind}, and its catalogue has it",
+                    what="cloud",
+                )
 
     def session(self, run: str, what: str, *, ready_s: float = READY_S) -> CloudSession:
         """What one test does in the cloud; the run and ``what`` it is are part of the name of all that it makes.

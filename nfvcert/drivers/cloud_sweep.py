@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,16 +26,18 @@ class Leftover:
         return str(getattr(self.resource, "name", None) or getattr(self.resource, "description", None) or "")
 
 
-def find(sdk: Any, run: str = "") -> list[Leftover]:
+def find(sdk: Any, run: str = "", without: Collection[str] = ()) -> list[Leftover]:
     """What carries a name of nfvcert, or of one ``run``, or is in a project that does; in the order of deletion.
 
-    Raises ApiFault where a service does not tell.
+    ``without``: types of services that the cloud does not have. Raises ApiFault where a service does not tell.
     """
     beginning = names_of(run)
     with explained("the projects cannot be listed"):
         projects = {project.id for project in sdk.identity.projects() if project.name.startswith(beginning)}
     found = []
     for kind in KINDS.values():
+        if kind.service in without:
+            continue
         with explained(f"{kind.name} cannot be listed"):
             for each in kind.all(sdk, projects):
                 left = Leftover(kind, each)

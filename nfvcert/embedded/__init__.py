@@ -10,7 +10,7 @@ and the files that pin its network namespaces. So a second process finds it, and
 killed one left. The machine's own network gets no interface, no route and no listening port.
 """
 
-from nfvcert.embedded.lifecycle import down, find, start_cloud, start_disks, sweep, up
+from nfvcert.embedded.lifecycle import cloud_of, down, find, start_cloud, start_disks, sweep, up
 from nfvcert.embedded.pop import EmbeddedLab
 from nfvcert.embedded.ports import EmbeddedPort
 from nfvcert.embedded.privileges import ensure_privileges
@@ -18,6 +18,7 @@ from nfvcert.embedded.privileges import ensure_privileges
 __all__ = [
     "EmbeddedLab",
     "EmbeddedPort",
+    "cloud_of",
     "down",
     "ensure_privileges",
     "find",

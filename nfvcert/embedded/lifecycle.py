@@ -19,7 +19,7 @@ from nfvcert.lab import Lab
 if TYPE_CHECKING:
     from nfvcert.embedded.cloud.installation import EmbeddedCloud
 
-__all__ = ["down", "find", "start_cloud", "start_disks", "sweep", "up"]
+__all__ = ["cloud_of", "down", "find", "start_cloud", "start_disks", "sweep", "up"]
 
 CLOUD_TIMEOUT_S = 1200.0
 """How long another process may take to start a cloud for the first time."""
@@ -66,6 +66,15 @@ def find(name: str) -> EmbeddedLab | None:
     folder = run_root() / name
     state = read_state(folder)
     return _embedded(state.lab, folder, created=False) if state and state.stage == "up" else None
+
+
+def cloud_of(found: EmbeddedLab) -> EmbeddedCloud | None:
+    """The cloud of a lab that is up, where it was started."""
+    from nfvcert.embedded.cloud import installation
+
+    state = read_state(found.run_dir)
+    started = state is not None and installation.ROLE in state.daemons
+    return installation.EmbeddedCloud(found.lab, found.run_dir) if started else None
 
 
 def start_cloud(found: EmbeddedLab, tell: Callable[[str], None] = lambda _: None) -> EmbeddedCloud:

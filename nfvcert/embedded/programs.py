@@ -12,6 +12,8 @@ from nfvcert.lab import Lab
 __all__ = ["PACKAGES", "environment", "needed", "program", "require"]
 
 PACKAGES = {
+    "apt-get": "apt",
+    "dpkg-deb": "dpkg",
     "faketime": "faketime",
     "haproxy": "haproxy",
     "ip": "iproute2",

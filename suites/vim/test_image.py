@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 
 import pytest
 
@@ -43,6 +44,21 @@ def test_an_image_is_imported(cloud: CloudSession) -> None:
     cloud.sdk.image.import_image(image, method="glance-direct")
     imported = cloud.wait(image, "active")
     assert imported.size == len(data), f"{len(data)} bytes were imported, {imported.size} are told of"
+    # The image is active before its import is over, and may not be changed or deleted until then.
+    deadline = time.monotonic() + 30
+    while (task := _import_task(cloud, image.id)) != "success":
+        assert task != "failure", "the image is active, and the task of its import has failed"
+        assert time.monotonic() < deadline, f"the image is active, and 30 s later the task of its import is {task}"
+        time.sleep(0.2)
+
+
+def _import_task(cloud: CloudSession, image_id: str) -> str:
+    """The status of the newest task of an image (API 2.12)."""
+    answer = cloud.sdk.image.get(f"/images/{image_id}/tasks")
+    assert answer.status_code == 200, f"the tasks of an image are answered with status {answer.status_code}"
+    tasks = answer.json()["tasks"]
+    assert tasks, "an image was imported, and the API tells of no task of its import"
+    return str(max(tasks, key=lambda task: task["created_at"])["status"])
 
 
 @pytest.mark.covers("keystone")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from nfvcert.suite import CloudSession, KpiRecorder, Lab, LabError, Shell
+from nfvcert.suite import CloudSession, KpiRecorder, Lab, LabError, Shell, Undeclared
 
 pytestmark = [pytest.mark.vim]
 
@@ -55,7 +55,9 @@ def test_public_endpoints_are_protected(cloud: CloudSession, lab: Lab, shell: Ca
     """TLS of at least 1.2, with a certificate that is valid for a while yet (Anuket RA1 ch. 6, sec.ci)."""
     controllers = [name for name, host in lab.hosts.items() if "controller" in host.roles]
     if not controllers:
-        raise LabError(f"lab {lab.lab} has no host of role controller from which TLS could be looked at", what="cloud")
+        raise Undeclared(
+            f"lab {lab.lab} has no host of role controller from which TLS could be looked at", what="cloud"
+        )
     host = shell(controllers[0])
     for kind, url in _public(cloud).items():
         parts = urlsplit(url)
@@ -109,7 +111,7 @@ def test_nothing_stands_in_the_way_of_an_upgrade(cloud: CloudSession, lab: Lab, 
     """`nova-status upgrade check` and its sisters: status 0, or 1 for a warning."""
     controllers = [name for name, host in lab.hosts.items() if "controller" in host.roles]
     if not controllers or not cloud.upgrade_checks:
-        raise LabError(f"lab {lab.lab} tells of no upgrade check, or of no controller to run it on", what="cloud")
+        raise Undeclared(f"lab {lab.lab} tells of no upgrade check, or of no controller to run it on", what="cloud")
     for service, command in cloud.upgrade_checks.items():
         done = shell(controllers[0]).run(command, check=False, timeout_s=120)
         said = " ".join((done.stdout + done.stderr).split())[-300:]
@@ -117,8 +119,9 @@ def test_nothing_stands_in_the_way_of_an_upgrade(cloud: CloudSession, lab: Lab, 
 
 
 def _public(cloud: CloudSession) -> dict[str, str]:
-    """Service type → public endpoint."""
+    """Service type → public endpoint in the region that is certified."""
     access = cloud.sdk.session.auth.get_access(cloud.sdk.session)
-    found = access.service_catalog.get_endpoints_data(interface="public")
+    region = cloud.sdk.config.get_region_name()
+    found = access.service_catalog.get_endpoints_data(interface="public", region_name=region)
     assert found, "the catalogue is empty"
     return {kind: each[0].url for kind, each in found.items() if each}

@@ -9,7 +9,12 @@ import pytest
 
 from nfvcert.suite import ApiFault, CloudSession
 
-pytestmark = [pytest.mark.vim, pytest.mark.small, pytest.mark.covers("heat", "neutron", "message-broker")]
+pytestmark = [
+    pytest.mark.vim,
+    pytest.mark.small,
+    pytest.mark.covers("heat", "neutron", "message-broker"),
+    pytest.mark.needs(service="orchestration"),
+]
 
 
 def template(*networks: str, broken: bool = False) -> dict[str, Any]:

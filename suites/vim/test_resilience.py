@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from nfvcert.suite import ApiFault, CloudSession, KpiRecorder, Lab, LabError, Parameters, Probe, Progress, Shell, outage
+from nfvcert.suite import (
+    ApiFault,
+    CloudSession,
+    KpiRecorder,
+    Lab,
+    Parameters,
+    Probe,
+    Progress,
+    Shell,
+    Undeclared,
+    outage,
+)
 
 if TYPE_CHECKING:
     from suites.vim.conftest import Basics
@@ -87,7 +98,7 @@ def kill_each(
     def kill(names: Iterable[str]) -> None:
         wanted = [name for name in names if name in cloud.control_plane]
         if not wanted:
-            raise LabError("the inventory names no process of the control plane that could be killed", what="cloud")
+            raise Undeclared("the inventory names no process of the control plane that could be killed", what="cloud")
         cloud.delete(basics.server(cloud))  # what does not work before is no outage
         if lab.cloud and lab.cloud.object_store:
             stored.append(_StoredObject(cloud.project(lab.cloud.object_store.role)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nfvcert.suite import ApiFault, CloudSession, KpiRecorder, LabError, Parameters, estimate_median
+from nfvcert.suite import ApiFault, CloudSession, KpiRecorder, Parameters, Undeclared, estimate_median
 
 if TYPE_CHECKING:
     from suites.vim.conftest import Basics
@@ -161,6 +161,6 @@ def _hypervisors(cloud: CloudSession) -> list[str]:
     """Those that are enabled; two of them at least, or it is not the cloud that is in doubt."""
     found = [each.name for each in cloud.sdk.compute.hypervisors() if each.status == "enabled"]
     if 0 < len(found) < 2:
-        raise LabError("the lab has a single hypervisor, and this test needs two", what="cloud")
+        raise Undeclared("the lab has a single hypervisor, and this test needs two", what="cloud")
     assert found, "the cloud has no hypervisor"
     return found

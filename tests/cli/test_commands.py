@@ -38,7 +38,8 @@ def test_help_and_version() -> None:
 
 def test_labs_are_listed() -> None:
     listed = nfvcert("lab", "list").stdout
-    assert {line.split()[0] for line in listed.splitlines()} == {"opco-ru", "opco-kz", "vendor-a", "physical-pod"}
+    shipped = {"opco-ru", "opco-kz", "vendor-a", "vendor-b", "physical-pod"}
+    assert {line.split()[0] for line in listed.splitlines()} == shipped
 
 
 def test_a_lab_is_drawn() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nfvcert.catalogue import Catalogue
 from nfvcert.impact import impacts, preview
+from nfvcert.lab import Cloud
 from nfvcert.measure.kpi import Kpi
 from nfvcert.release import ReleaseUnit
 from nfvcert.scope import risks
@@ -116,6 +117,13 @@ def test_with_a_lab_only_what_it_can_run_counts() -> None:
     assert [test.test for test in within.planned] == ["t-os"]
     assert "nic changes" in within.against[0]
     assert (without.lab, within.lab) == ("", "opco-ru")
+
+
+def test_a_release_of_a_service_that_the_cloud_is_without_is_not_certified_there() -> None:
+    tests = [collected("t-nic", "nic", needs_service="orchestration"), *BOTH[1:]]
+    without = big_lab().model_copy(update={"cloud": Cloud(name="c", without=("orchestration",))})
+    assert "nic changes" in preview(unit("nic"), CATALOGUE, model(), KPIS, tests, lab=without).against[0]
+    assert preview(unit("nic"), CATALOGUE, model(), KPIS, tests, lab=big_lab()).against == ()
 
 
 def test_tests_of_other_domains_are_none_of_ours() -> None:

@@ -296,6 +296,13 @@ CONTRADICTIONS: list[tuple[str, Any, dict[str, Any], str, str]] = [
         "MAC address 02:00:00:00:00:01 is taken by port tg0",
     ),
     (
+        "an object store of a release that is made without",
+        SWITCHED,
+        {"hosts.leaf-1.roles": ["controller"], "cloud": {"name": "c", "release": "zed", "object_store": {}}},
+        "cloud.object_store",
+        "an embedded cloud of release zed is made without: leave it out",
+    ),
+    (
         "servers are seen by nobody",
         EXISTING,
         {"cloud": {"name": "gear", "guests": {"network": "guests", "seen_from": "tor-3"}}, "networks": GUESTS},
@@ -563,3 +570,14 @@ def test_sizes(written: Any, size: int) -> None:
 def test_no_sizes(written: Any) -> None:
     with pytest.raises(ValidationError):
         Lab.model_validate(changed(EXISTING, {"hosts.tor-1.storage.osd": {**TARGET, "size": written}}))
+
+
+@pytest.mark.parametrize(("key", "value"), [("release", "zed"), ("region", "north-1")])
+def test_what_a_real_cloud_is_must_be_asked_of_it(key: str, value: str) -> None:
+    found = contradictions(EXISTING, {"cloud": {"name": "gear", key: value}})
+    assert found == [(("cloud", key), "only the cloud of an embedded lab is made: a real one is asked")]
+
+
+def test_a_release_that_nobody_made_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(ValidationError, match=r"'2026.2' or 'zed'"):
+        Lab.model_validate(changed(EXISTING, {"cloud": {"name": "gear", "release": "zedd"}}))

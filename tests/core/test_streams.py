@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nfvcert.claims import Claim, Need
-from nfvcert.lab import Dut, Fabric, Lab
+from nfvcert.lab import Cloud, Dut, Fabric, Lab
 from nfvcert.record import PlannedTest, StreamPlan
 from nfvcert.streams import (
     DEFAULT_SECONDS,
@@ -66,6 +66,20 @@ def test_what_does_not_apply_to_the_device_is_left_out() -> None:
     assert planned == {}
     assert "does not apply" in left_out["a"]
     assert "forward l2" in left_out["b"]
+
+
+@pytest.mark.parametrize(
+    ("without", "planned"), [((), {"a", "b"}), (("orchestration",), {"b"})], ids=["with-it", "without"]
+)
+def test_what_needs_a_service_that_the_cloud_is_without_is_left_out(
+    without: tuple[str, ...], planned: set[str]
+) -> None:
+    tests = [collected("a", NDR, needs_service="orchestration"), collected("b", NDR)]
+    its = lab().model_copy(update={"cloud": Cloud.model_validate({"name": "c", "without": without})})
+    kept, left_out = plan_tests(tests, [criterion(NDR)], domains={"network"}, lab=its, took={})
+    assert {test.test for test in kept} == planned
+    assert all("needs the service orchestration" in left.reason for left in left_out)
+    assert len(kept) + len(left_out) == len(tests)
 
 
 def test_tests_of_other_domains_are_not_this_plans_business() -> None:

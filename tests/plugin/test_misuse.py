@@ -194,6 +194,20 @@ def test_a_claim_of_an_unknown_kind(project: Project) -> None:
     assert "one of lab, host, generator, cloud, quota, shares" in refused(project)
 
 
+@pytest.mark.parametrize("need", ["service='orchestra'", "servise='orchestration'", "forwards='l4'"])
+def test_a_need_that_no_lab_could_have(project: Project, need: str) -> None:
+    project.suite(
+        f"""
+        @pytest.mark.needs({need})
+        def test_x(kpi):
+            kpi.measure("network.test.speed", 200.0)
+        """
+    )
+    said = refused(project)
+    assert f"needs({need})" in said
+    assert "is none of forwards='l2', forwards='l3', service='orchestration'" in said
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [

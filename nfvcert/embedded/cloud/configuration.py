@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from nfvcert.embedded.cloud.releases import Release
+
 __all__ = ["DATABASES", "LOOPBACK", "PORTS", "REGION", "Settings", "files", "ini", "user"]
 
 Sections: TypeAlias = Mapping[str, Mapping[str, object]]
@@ -39,15 +41,24 @@ class Settings:
     folder: Path
     """Of the cloud: etc, log, state, run."""
     environment: Path
-    """The virtual environment of the services."""
+    """The environment of the services."""
+    release: Release
+    """Of the services."""
     password: str
     """Of all service users, the database and the broker: of this machine's template."""
     host: str
     """The controller's name, by which its services are known."""
-    object_store: bool = False
-    """Whether it has one."""
+    region: str = REGION
+    """What the cloud's only region is called."""
+    without: tuple[str, ...] = ()
+    """Projects that it does not have."""
     report_s: int = 5
     """How often services say that they are up."""
+
+    @property
+    def object_store(self) -> bool:
+        """Whether it has one."""
+        return "swift" not in self.without
 
     def database(self, name: str) -> str:
         """SQLAlchemy's URL of a database."""
@@ -106,7 +117,7 @@ def user(settings: Settings, name: str) -> dict[str, object]:
         "project_name": "service",
         "user_domain_name": "Default",
         "project_domain_name": "Default",
-        "region_name": REGION,
+        "region_name": settings.region,
         "service_token_roles_required": True,
         "service_token_roles": "service",
         "valid_interfaces": "internal",
@@ -115,7 +126,12 @@ def user(settings: Settings, name: str) -> dict[str, object]:
     }
 
 
-def _oslo(settings: Settings) -> dict[str, Mapping[str, object]]:
+def _policy(settings: Settings, name: str) -> dict[str, Mapping[str, object]]:
+    scoped, secured = name in settings.release.scoped, name in settings.release.secured
+    return {"oslo_policy": {"enforce_scope": scoped, "enforce_new_defaults": secured}}
+
+
+def _oslo(settings: Settings, name: str) -> dict[str, Mapping[str, object]]:
     return {
         "oslo_messaging_notifications": {"driver": "noop"},
         "oslo_messaging_rabbit": {
@@ -128,7 +144,7 @@ def _oslo(settings: Settings) -> dict[str, Mapping[str, object]]:
             "rabbit_interval_max": 2,
         },
         "oslo_concurrency": {"lock_path": settings.folder / "run" / "lock"},
-        "oslo_policy": {"enforce_scope": True, "enforce_new_defaults": True},
+        **_policy(settings, name),
     }
 
 
@@ -145,7 +161,7 @@ def _keystone(settings: Settings) -> Sections:
         "credential": {"key_repository": settings.folder / "state" / "keystone" / "credential"},
         "cache": {"enabled": True, "backend": "oslo_cache.dict", "expiration_time": 5},
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        "oslo_policy": {"enforce_scope": True, "enforce_new_defaults": True},
+        **_policy(settings, "keystone"),
     }
 
 
@@ -154,6 +170,7 @@ def _glance(settings: Settings) -> Sections:
     return {
         "DEFAULT": _log(settings, "glance")
         | {
+            "enforce_secure_rbac": "glance" in settings.release.secured,  # must say the same, where it is still known
             "enabled_backends": "file:file",
             "enabled_import_methods": "[glance-direct,copy-image]",
             "show_multiple_locations": False,
@@ -171,7 +188,7 @@ def _glance(settings: Settings) -> Sections:
         },
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
         "keystone_authtoken": user(settings, "glance"),
-        **_oslo(settings),
+        **_oslo(settings, "glance"),
     }
 
 
@@ -182,7 +199,7 @@ def _placement(settings: Settings) -> Sections:
         "api": {"auth_strategy": "keystone"},
         "keystone_authtoken": user(settings, "placement"),
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        "oslo_policy": {"enforce_scope": True, "enforce_new_defaults": True},
+        **_policy(settings, "placement"),
     }
 
 
@@ -215,8 +232,16 @@ def _nova(settings: Settings) -> Sections:
         "quota": {"instances": 1000, "cores": 4000, "ram": 4000000, "key_pairs": 1000, "server_groups": 100},
         "vnc": {"enabled": False},
         "serial_console": {"enabled": False},
-        "glance": {"valid_interfaces": "internal", "num_retries": 3, "service_type": "image", "region_name": REGION},
-        "cinder": {"catalog_info": "block-storage::internalURL", "os_region_name": REGION},
+        "glance": {
+            "valid_interfaces": "internal",
+            "num_retries": 3,
+            "service_type": "image",
+            "region_name": settings.region,
+        },
+        "cinder": {
+            "catalog_info": f"{settings.release.volume_type}::internalURL",
+            "os_region_name": settings.region,
+        },
         "workarounds": {"skip_cpu_compare_on_dest": True},
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
         "keystone_authtoken": user(settings, "nova"),
@@ -224,7 +249,7 @@ def _nova(settings: Settings) -> Sections:
         "placement": user(settings, "nova"),
         "neutron": user(settings, "nova")
         | {"service_metadata_proxy": True, "metadata_proxy_shared_secret": settings.password},
-        **_oslo(settings),
+        **_oslo(settings, "nova"),
     }
 
 
@@ -248,6 +273,7 @@ def _neutron(settings: Settings) -> Sections:
             "notify_nova_on_port_status_changes": True,
             "notify_nova_on_port_data_changes": True,
             "api_workers": 1,
+            "bind_host": LOOPBACK,
             "rpc_workers": 1,
             "rpc_state_report_workers": 0,
             "api_paste_config": settings.environment / "etc" / "neutron" / "api-paste.ini",
@@ -268,7 +294,7 @@ def _neutron(settings: Settings) -> Sections:
         "keystone_authtoken": user(settings, "neutron"),
         "nova": user(settings, "neutron") | {"endpoint_type": "internal"},
         "placement": user(settings, "neutron"),
-        **_oslo(settings),
+        **_oslo(settings, "neutron"),
     }
 
 
@@ -306,7 +332,7 @@ def _cinder(settings: Settings) -> Sections:
             "rootwrap_config": settings.environment / "etc" / "cinder" / "rootwrap.conf",
         },
         "simulated": {
-            "volume_driver": "cinder.tests.fake_driver.FakeLoggingVolumeDriver",
+            "volume_driver": settings.release.volume_driver,
             "volume_backend_name": "simulated",
         },
         "database": _database(settings, "cinder"),
@@ -315,7 +341,7 @@ def _cinder(settings: Settings) -> Sections:
         "keystone_authtoken": user(settings, "cinder"),
         "service_user": {"send_service_user_token": True} | user(settings, "cinder"),
         "nova": user(settings, "cinder"),
-        **_oslo(settings),
+        **_oslo(settings, "cinder"),
     }
 
 
@@ -335,7 +361,7 @@ def _heat(settings: Settings) -> Sections:
             "stack_domain_admin_password": settings.password,
             "environment_dir": etc / "environment.d",
             "template_dir": etc / "templates",
-            "region_name_for_services": REGION,
+            "region_name_for_services": settings.region,
         },
         "database": _database(settings, "heat"),
         "paste_deploy": {"api_paste_config": etc / "api-paste.ini"},
@@ -350,5 +376,5 @@ def _heat(settings: Settings) -> Sections:
         },
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
         "keystone_authtoken": user(settings, "heat"),
-        **_oslo(settings),
+        **_oslo(settings, "heat"),
     }

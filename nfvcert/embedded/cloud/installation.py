@@ -20,14 +20,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import psutil
 from ruamel.yaml import YAML
 
-from nfvcert import environments
 from nfvcert.embedded.cloud import (
     certificates,
     configuration,
@@ -39,13 +37,14 @@ from nfvcert.embedded.cloud import (
     template,
 )
 from nfvcert.embedded.cloud.configuration import BROKER_PORT, LOOPBACK, PORTS, Settings
+from nfvcert.embedded.cloud.releases import RELEASES, Release
 from nfvcert.embedded.namespaces import in_namespace
 from nfvcert.embedded.pop import management_address
 from nfvcert.embedded.programs import environment, program
 from nfvcert.embedded.rundir import Process, namespace_file
 from nfvcert.embedded.sites import opened
 from nfvcert.errors import LabError, Unreachable
-from nfvcert.lab import ControlProcess, Guests, Lab
+from nfvcert.lab import NEWEST_RELEASE, ControlProcess, Guests, Lab
 
 __all__ = ["PROGRAMS", "ROLE", "EmbeddedCloud", "apis", "await_all", "controller", "hypervisors", "start"]
 
@@ -70,9 +69,22 @@ def hypervisors(lab: Lab) -> list[str]:
     return [name for name, host in lab.hosts.items() if "compute" in host.roles]
 
 
+def _release(lab: Lab) -> Release:
+    """Of which the services are."""
+    return RELEASES[(lab.cloud and lab.cloud.release) or NEWEST_RELEASE]
+
+
+def _without(lab: Lab) -> tuple[str, ...]:
+    """Projects that the cloud does not have."""
+    absent: set[str] = {*lab.cloud.without} if lab.cloud else set()
+    if not _has_object_store(lab):
+        absent.add(services.API_TYPES["swift"])
+    return tuple(project for project, kind in services.API_TYPES.items() if kind in absent)
+
+
 def apis(lab: Lab) -> list[str]:
-    """The APIs of a lab's cloud, in the words of `configuration.PORTS`."""
-    return services.apis(object_store=_has_object_store(lab))
+    """Those of `services.API_TYPES` that the cloud has."""
+    return [name for name in services.API_TYPES if name not in _without(lab)]
 
 
 def _has_object_store(lab: Lab) -> bool:
@@ -103,13 +115,23 @@ class EmbeddedCloud:
             for name in names
         }
 
+    def ended(self) -> dict[str, str]:
+        """Processes that do not run, though they must → the first line of their logs that tells why."""
+        place = self.folder / "cloud"
+        return {
+            name: last_words(place, name)
+            for name in self.control_plane
+            if not (pid := place / "run" / "pids" / name).exists()
+            or Process.of(int(pid.read_text(encoding="ascii"))) is None
+        }
+
     @property
     def upgrade_checks(self) -> dict[str, str]:
         """Service → the command of its upgrade check, on the controller."""
         place = self.folder / "cloud"
         told = json.loads((place / "services.json").read_text(encoding="utf-8"))
-        # Not glance-status: that of this release asks for an option that it does not register.
-        names = ("nova", "neutron", "cinder", "heat", "placement", "keystone")
+        absent = _without(self.lab)
+        names = [name for name in _release(self.lab).upgrade_checks if name not in absent]
         programs = f"{told['environment']}/bin"
         return {
             name: f"'{programs}/{name}-status' --config-file '{place}/etc/{name}/{name}.conf' upgrade check"
@@ -142,11 +164,12 @@ def start(lab: Lab, folder: Path, tell: Callable[[str], None] = lambda _: None) 
     shutil.rmtree(place, ignore_errors=True)
     for name in ("etc", "state", "log", "run/lock", "run/pids", "stopped"):
         (place / name).mkdir(mode=0o700, parents=True)
-    with as_file(files("nfvcert.embedded.cloud") / "openstack.lock") as lock:
-        env = environments.make("openstack", lock, tell=tell)
+    release = _release(lab)
+    env = release.environment(tell)
     host = controller(lab)
     secret = template.passwords(env)
-    settings = Settings(place, env, secret["service"], host, _has_object_store(lab))
+    region = (lab.cloud and lab.cloud.region) or configuration.REGION
+    settings = Settings(place, env, release, secret["service"], host, region=region, without=_without(lab))
     if settings.object_store:
         object_store.check_place(place)
     address = management_address(lab, host)
@@ -223,7 +246,7 @@ def _write(lab: Lab, settings: Settings, address: str, admin_password: str) -> N
     written["delay.lua"] = proxy.SCRIPT
     written["rabbitmq.conf"] = _broker(settings)
     written["rabbit_plugins"] = "[].\n"
-    written["init.sql"] = _first_statements(lab, address)
+    written["init.sql"] = _first_statements(lab, settings, address)
     written["services.json"] = json.dumps(
         services.specification(
             settings,
@@ -240,18 +263,19 @@ def _write(lab: Lab, settings: Settings, address: str, admin_password: str) -> N
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
-    shutil.copy(settings.environment / "etc" / "nova" / "api-paste.ini", etc / "nova" / "api-paste.ini")
+    for name in ("nova/api-paste.ini", "glance/glance-api-paste.ini"):
+        shutil.copy(settings.environment / "etc" / name, etc / name)
     certificates.issue(etc, address)
     (etc / "clouds.yaml").touch(mode=0o600)
     with (etc / "clouds.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump({"clouds": {_cloud_name(lab): _entry(etc, address, admin_password)}}, file)
+        YAML().dump({"clouds": {_cloud_name(lab): _entry(etc, address, settings.region, admin_password)}}, file)
 
 
 def _cloud_name(lab: Lab) -> str:
     return lab.cloud.name if lab.cloud else lab.lab
 
 
-def _entry(etc: Path, address: str, admin_password: str) -> dict[str, Any]:
+def _entry(etc: Path, address: str, region: str, admin_password: str) -> dict[str, Any]:
     return {
         "auth": {
             "auth_url": f"https://{address}:{PORTS['keystone']}/v3",
@@ -261,7 +285,7 @@ def _entry(etc: Path, address: str, admin_password: str) -> dict[str, Any]:
             "user_domain_name": "Default",
             "project_domain_name": "Default",
         },
-        "region_name": configuration.REGION,
+        "region_name": region,
         "interface": "public",
         "cacert": str(etc / certificates.AUTHORITY),
     }
@@ -275,22 +299,33 @@ def _broker(settings: Settings) -> str:
     )
 
 
-def _first_statements(lab: Lab, address: str) -> str:
-    """What the database does before it lets anybody in: this cloud's address, and which hypervisors there are."""
+def _first_statements(lab: Lab, settings: Settings, address: str) -> str:
+    """What the database does before it lets anybody in: what differs from one cloud to the next of a template.
+
+    Its address, its region, which services it has, and which hypervisors there are.
+    """
     mapped = "".join(
         "INSERT IGNORE INTO nova_api.host_mappings (created_at, cell_id, host)"
         f" SELECT NOW(), id, '{host}' FROM nova_api.cell_mappings WHERE name = 'cell1';\n"
         for host in hypervisors(lab)
     )
     moved = f"REPLACE(url, 'https://{template.ADDRESS}:', 'https://{address}:')"
-    # The template has them all; what is not there must not be in the catalogue.
-    absent = "" if _has_object_store(lab) else _without("object-store")
-    return f"UPDATE keystone.endpoint SET url = {moved};\n{absent}{mapped}"
-
-
-def _without(service: str) -> str:
-    of_it = f"FROM keystone.service WHERE type = '{service}'"
-    return f"DELETE FROM keystone.endpoint WHERE service_id IN (SELECT id {of_it});\nDELETE {of_it};\n"
+    named = ""
+    if settings.region != configuration.REGION:
+        named = (
+            "INSERT IGNORE INTO keystone.region (id, description, parent_region_id, extra)"
+            f" SELECT '{settings.region}', description, parent_region_id, extra FROM keystone.region"
+            f" WHERE id = '{configuration.REGION}';\n"
+            f"UPDATE keystone.endpoint SET region_id = '{settings.region}';\n"
+            f"DELETE FROM keystone.region WHERE id = '{configuration.REGION}';\n"
+        )
+    absent = "".join(
+        "DELETE keystone.endpoint FROM keystone.endpoint JOIN keystone.service"
+        f" ON keystone.endpoint.service_id = keystone.service.id WHERE keystone.service.type = '{kind}';\n"
+        f"DELETE FROM keystone.service WHERE type = '{kind}';\n"
+        for kind in (services.API_TYPES[project] for project in settings.without)
+    )
+    return f"UPDATE keystone.endpoint SET url = {moved};\n{named}{absent}{mapped}"
 
 
 def _commands(lab: Lab, settings: Settings) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ def _main(configuration: str, wanted: dict[str, Any]) -> None:
     bootstrapper.bootstrap()
 
     api = provider_api.ProviderAPIs
+    roles = [bootstrapper.admin_role_id, getattr(bootstrapper, "service_role_id", None) or _service_role(api.role_api)]
     project_id = _new()
     api.resource_api.create_project(
         project_id,
@@ -39,7 +40,7 @@ def _main(configuration: str, wanted: dict[str, Any]) -> None:
         user = api.identity_api.create_user(
             {"name": service["name"], "password": wanted["password"], "domain_id": "default", "enabled": True}
         )
-        for role in (bootstrapper.admin_role_id, bootstrapper.service_role_id):
+        for role in roles:
             api.assignment_api.add_role_to_user_and_project(user["id"], project_id, role)
         service_id = _new()
         api.catalog_api.create_service(
@@ -62,6 +63,13 @@ def _main(configuration: str, wanted: dict[str, Any]) -> None:
         {"name": "heat_domain_admin", "password": wanted["password"], "domain_id": domain_id, "enabled": True}
     )
     api.assignment_api.create_grant(bootstrapper.admin_role_id, user_id=admin["id"], domain_id=domain_id)
+
+
+def _service_role(roles: Any) -> str:
+    """The role of services; Keystone before 2023.1 does not make it by itself."""
+    role_id = _new()
+    roles.create_role(role_id, {"id": role_id, "name": "service"})
+    return role_id
 
 
 def _new() -> str:

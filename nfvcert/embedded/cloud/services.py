@@ -9,7 +9,7 @@ from typing import Any
 
 from nfvcert.embedded.cloud.configuration import LOOPBACK, PORTS, Settings
 
-__all__ = ["API_TYPES", "Service", "apis", "catalogue", "services", "specification", "title"]
+__all__ = ["API_TYPES", "Service", "catalogue", "services", "specification", "title"]
 
 AGENT = "neutron-openvswitch-agent"
 API_TYPES = {
@@ -22,57 +22,13 @@ API_TYPES = {
     "heat": "orchestration",
     "swift": "object-store",
 }
-"""API → its service type (OpenStack's service-types authority). Not every cloud has an object store: see `apis`."""
+"""API → its service type (OpenStack's service-types authority). Not every cloud has them all."""
 _PATHS = {
     "keystone": "/v3",
     "nova": "/v2.1",
     "cinder": "/v3",
     "heat": "/v1/%(tenant_id)s",
     "swift": "/v1/AUTH_%(tenant_id)s",
-}
-# Module, or module:function to call, in this order.
-_PRELOAD = {
-    "keystone": ("keystone.server.wsgi", "keystone.server.flask.application", "keystone.server.backends"),
-    "glance": ("glance.common.wsgi_app", "glance.api.v2.router", "glance.db.sqlalchemy.api"),
-    "placement": ("placement.deploy", "placement.handler", "placement.conf"),
-    "nova": (
-        "nova.monkey_patch:patch",
-        "nova.objects:register_all",
-        "nova.api.openstack.wsgi_app",
-        "nova.api.openstack.compute.routes",
-        "nova.cmd.compute",
-        "nova.cmd.conductor",
-        "nova.cmd.scheduler",
-        "nova.compute.manager",
-        "nova.conductor.manager",
-        "nova.scheduler.manager",
-        "nfvcert_hypervisor:install",
-    ),
-    "neutron": (
-        "neutron.server",
-        "neutron.server.api",
-        "neutron.plugins.ml2.plugin",
-        "neutron.services.metering.metering_plugin",
-        "neutron.services.metering.agents.metering_agent",
-        "nfvcert_privileges:here",
-    ),
-    "cinder": (
-        "cinder.monkey_patch:patch",
-        "cinder.objects:register_all",
-        "cinder.cmd.volume",
-        "cinder.cmd.scheduler",
-        "cinder.volume.manager",
-        "cinder.scheduler.manager",
-    ),
-    "heat": ("heat.cmd.engine", "heat.engine.service", "heat.api.openstack"),
-    "swift": (
-        "swift.proxy.server",
-        "swift.account.server",
-        "swift.container.server",
-        "swift.obj.server",
-        "keystonemiddleware.auth_token",
-        "nfvcert_object_store:install",
-    ),
 }
 
 
@@ -84,9 +40,9 @@ class Service:
     """As its program is called: `nova-scheduler`."""
     project: str
     script: str = ""
-    """Its console script; empty for an API."""
+    """Its console script; empty for an application."""
     wsgi: str = ""
-    """The module that has the application; empty for a worker."""
+    """Where its application is (`Release.applications`); empty for what has a script."""
     argv: tuple[str, ...] = ()
     delay_s: float = 0.0
     """How much later than the others of its project it is started for the first time."""
@@ -105,11 +61,16 @@ def services(settings: Settings, computes: Sequence[str], agents: Mapping[str, s
     cinder = ("--config-file", str(etc / "cinder" / "cinder.conf"))
     heat = ("--config-file", str(etc / "heat" / "heat.conf"))
     metering = (*neutron, "--config-file", str(etc / "neutron" / "metering_agent.ini"))
-    return [
-        Service("keystone", "keystone", wsgi="keystone.wsgi.api"),
-        Service("glance-api", "glance", wsgi="glance.wsgi.api"),
-        Service("placement-api", "placement", wsgi="placement.wsgi.api"),
-        Service("nova-api", "nova", wsgi="nova.wsgi.osapi_compute"),
+
+    def api(name: str, project: str, argv: tuple[str, ...] = ()) -> Service:
+        application = settings.release.applications.get(project, "")
+        return Service(name, project, "" if application else name, application, argv)
+
+    found = [
+        api("keystone", "keystone"),
+        api("glance-api", "glance"),
+        api("placement-api", "placement"),
+        api("nova-api", "nova"),
         Service("nova-conductor", "nova", "nova-conductor", argv=nova),
         Service("nova-scheduler", "nova", "nova-scheduler", argv=nova),
         *(
@@ -123,32 +84,33 @@ def services(settings: Settings, computes: Sequence[str], agents: Mapping[str, s
             )
             for host in computes
         ),
-        Service("neutron-server", "neutron", wsgi="neutron.wsgi.api", argv=neutron),
-        Service("neutron-rpc-server", "neutron", "neutron-rpc-server", argv=neutron),
-        Service("neutron-periodic-workers", "neutron", "neutron-periodic-workers", argv=neutron),
+        api("neutron-server", "neutron", neutron),
+        *(Service(name, "neutron", name, argv=neutron) for name in settings.release.network_workers),
         Service("neutron-metering-agent", "neutron", "neutron-metering-agent", argv=metering),
         *(
             Service(f"{AGENT}-{host}", "neutron", AGENT, argv=(*neutron, "--config-file", str(etc / path)), delay_s=3.0)
             for host, path in agents.items()
         ),
-        Service("cinder-api", "cinder", wsgi="cinder.wsgi.api", argv=cinder),
+        api("cinder-api", "cinder", cinder),
         Service("cinder-scheduler", "cinder", "cinder-scheduler", argv=cinder),
         Service("cinder-volume", "cinder", "cinder-volume", argv=cinder),
-        Service("heat-api", "heat", wsgi="heat.wsgi.api", argv=heat),
+        api("heat-api", "heat", heat),
         Service("heat-engine", "heat", "heat-engine", argv=heat),
-        *(_object_store(etc / "swift") if settings.object_store else ()),
+        *_object_store(etc / "swift"),
     ]
+    return [each for each in found if each.project not in settings.without]
+
+
+def _nursery(settings: Settings, service: Service) -> str:
+    """The process that imports a service's modules once, and forks it."""
+    apart = service.script and service.project in settings.release.greened
+    return f"{service.project}-workers" if apart else service.project
 
 
 def _object_store(etc: Path) -> Iterator[Service]:
     for name in ("proxy", "account", "container", "object"):
         argv = (str(etc / f"{name}-server.conf"), "--verbose")
         yield Service(f"swift-{name}", "swift", f"swift-{name}-server", argv=argv)
-
-
-def apis(*, object_store: bool) -> list[str]:
-    """The APIs of a cloud with or without an object store."""
-    return [name for name in API_TYPES if object_store or name != "swift"]
 
 
 def title(lab: str, name: str) -> str:
@@ -174,16 +136,15 @@ def specification(
         "OS_NOVA_CONFIG_FILES": "api-paste.ini;nova.conf",
         "OS_NEUTRON_CONFIG_DIR": str(etc / "neutron"),
         "OS_NEUTRON_CONFIG_FILES": "neutron.conf;ml2_conf.ini",
-        # Native threads: a service that is asked at 50 requests at once answers them side by side.
-        "OS_NOVA_DISABLE_EVENTLET_PATCHING": "yes",
-        "OS_CINDER_DISABLE_EVENTLET_PATCHING": "yes",
-        **variables,
         "SWIFT_DIR": str(settings.folder / "state" / "swift"),
+        **variables,
     }
+    # Native threads: a service that is asked at 50 requests at once answers them side by side.
+    native = {"OS_NOVA_DISABLE_EVENTLET_PATCHING": "yes", "OS_CINDER_DISABLE_EVENTLET_PATCHING": "yes"}
     listed = [
         {
             "name": service.name,
-            "nursery": service.project,
+            "nursery": _nursery(settings, service),
             "title": title(lab, service.name),
             "argv": list(service.argv),
             "delay_s": service.delay_s,
@@ -193,8 +154,11 @@ def specification(
         for service in services(settings, computes, agents)
     ]
     nurseries = {
-        project: {"preload": list(_PRELOAD.get(project, ())), "environment": environment}
-        for project in dict.fromkeys(str(each["nursery"]) for each in listed)
+        name: {
+            "preload": list(settings.release.preload.get(name, ())),
+            "environment": environment if name.endswith("-workers") else environment | native,
+        }
+        for name in dict.fromkeys(str(each["nursery"]) for each in listed)
     }
     return {"environment": str(settings.environment), "commands": commands, "nurseries": nurseries, "services": listed}
 

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 RESTART_S = 0.5
@@ -57,7 +58,7 @@ class Parent:
                     del self._due[name]
                     self._running[self._fork(name)] = name, time.monotonic()
             self._reap()
-            time.sleep(0.05)
+            sleep(0.05)  # the real one: eventlet's would begin what its children must begin each for itself
 
     def _fork(self, name: str) -> int:
         pid = os.fork()
@@ -113,6 +114,7 @@ class Parent:
 def _command(spec: Spec) -> Callable[[], None]:
     def run() -> None:
         os.environ.update(spec.get("environment", {}))
+        os.environ.pop("LD_LIBRARY_PATH", None)  # our interpreter's libraries are not those of the machine's programs
         argv = spec["command"]
         os.execv(argv[0], [spec.get("title") or argv[0], *argv[1:]])
 
@@ -152,11 +154,13 @@ def _service(spec: Spec) -> Callable[[], None]:
 
 
 def _answer(name: str, port: int) -> None:
-    """Serve a WSGI application on the loopback."""
+    """Serve a WSGI application on the loopback: a module's, or what a function of it makes (`module:function`)."""
     import waitress
 
-    module = importlib.import_module(name)
-    waitress.serve(module.application, host="127.0.0.1", port=port, threads=THREADS, ident="", channel_timeout=60)
+    module, _, function = name.partition(":")
+    loaded = importlib.import_module(module)
+    application = getattr(loaded, function)() if function else loaded.application
+    waitress.serve(application, host="127.0.0.1", port=port, threads=THREADS, ident="", channel_timeout=60)
 
 
 def _main(folder: Path) -> None:

@@ -95,6 +95,13 @@ def _make(settings: Settings, admin_password: str, launch: Callable[..., subproc
         with _told(folder, wanted) as file:
             python = [str(env / "bin" / "python"), "-P", populate.__file__]
             _finish(launch, [*python, str(etc / "keystone" / "keystone.conf"), file], folder)
+    if "swift" in settings.release.preload:
+        _make_rings(settings, launch)
+
+
+def _make_rings(settings: Settings, launch: Callable[..., subprocess.Popen[bytes]]) -> None:
+    """Where Swift keeps what, for clouds that will have it."""
+    folder, env = settings.folder, settings.environment
     swift = folder / "state" / "swift"
     swift.mkdir(mode=0o700)
     (swift / "swift.conf").touch(mode=0o600)
