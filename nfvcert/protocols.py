@@ -211,6 +211,11 @@ class CloudSession(Protocol):
         """Service → the command that checks its upgrade, on a host of role controller."""
         ...
 
+    @property
+    def command_prefix(self) -> tuple[str, ...]:
+        """What a command of this machine begins with that is to reach the cloud; empty: every one does."""
+        ...
+
     def name(self) -> str:
         """A name that nothing else has, which tells whose it is."""
         ...

@@ -1,7 +1,11 @@
 """The names that suites use, and no others: what a test can be given, what it can raise, what it can hand over."""
 
 from nfvcert.claims import claims
+from nfvcert.engines import rally, tempest
+from nfvcert.engines.rally import Scenario
+from nfvcert.engines.tempest import Parts as TempestParts
 from nfvcert.errors import ApiFault, CriterionFailed, InvalidMeasurement, LabError
+from nfvcert.judge import Verdict
 from nfvcert.lab import Lab
 from nfvcert.measure.host import (
     PLATFORM_COMMAND,
@@ -45,12 +49,15 @@ __all__ = [
     "Parameters",
     "Probe",
     "Progress",
+    "Scenario",
     "Shell",
     "Stream",
     "StreamResult",
+    "TempestParts",
     "Throughput",
     "TrafficPath",
     "Trials",
+    "Verdict",
     "claims",
     "clock_offsets",
     "deviations",
@@ -61,7 +68,9 @@ __all__ = [
     "memory_command",
     "outage",
     "platform_facts",
+    "rally",
     "search",
+    "tempest",
     "undeclared",
     "wakeup_command",
     "wakeup_latency_p99",

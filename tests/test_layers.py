@@ -27,7 +27,7 @@ LAYERS = (
             *("measure.trial", "measure.throughput", "judge", "record", "streams", "units"),
             *("claims", "schedule", "status", "testcase", "scope", "sizing", "composition"),
             *("presence", "fingerprint", "gathering", "measure.outage", "measure.host"),
-            *("overlays", "requirements", "life_cycle", "impact", "joint"),
+            *("overlays", "requirements", "life_cycle", "impact", "joint", "foreign"),
         },
     ),
     (
@@ -36,7 +36,7 @@ LAYERS = (
             *("document", "mistakes", "files", "testmodel_files", "campaign_files", "catalogue_files", "pharos"),
             *("waiver_files", "model_releases"),
             *("release_files", "composition_files", "sbom", "release_diff", "release_draft"),
-            *("archive", "drivers", "embedded", "leases", "render", "environments"),
+            *("archive", "drivers", "embedded", "leases", "render", "environments", "engines"),
         },
     ),
     ("access", {"access", "facts"}),

@@ -50,17 +50,19 @@ class OpenStackCloud:
         *,
         config_file: Path | None = None,
         connect: Connect | None = None,
+        command_prefix: tuple[str, ...] = (),
         control_plane: Mapping[str, ControlProcess] | None = None,
         upgrade_checks: Mapping[str, str] | None = None,
     ) -> None:
         """``config_file``: the clouds.yaml; None: where openstacksdk looks. ``connect`` opens connections to its
-        endpoints, where not every process can.
+        endpoints, where not every process can; a command that begins with ``command_prefix`` can.
         """
         self.name = name
         self.control_plane = dict(control_plane or {})
         self.upgrade_checks = dict(upgrade_checks or {})
         self._config_file = config_file
         self._connect = connect
+        self.command_prefix = command_prefix
         self._connection: Connection | None = None
         self._region: Any = None
         self.spoken_to: set[tuple[str, int]] = set()
@@ -176,6 +178,11 @@ class CloudSession:
     def upgrade_checks(self) -> Mapping[str, str]:
         """Service → the command that checks its upgrade, on a host of role controller."""
         return self._cloud.upgrade_checks
+
+    @property
+    def command_prefix(self) -> tuple[str, ...]:
+        """What a command of this machine begins with that is to reach the cloud; empty: every one does."""
+        return self._cloud.command_prefix
 
     def name(self) -> str:
         """A name that nothing else has, which tells whose it is."""

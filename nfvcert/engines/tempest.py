@@ -1,0 +1,232 @@
+"""Tempest, the conformance suite of OpenStack: the tests that an interoperability guideline requires, on a cloud.
+
+Its configuration is made from the cloud: endpoint and account, services of the catalogue, extensions. Features that
+a required test needs are declared to be there: a cloud that lacks one fails that test, and hides nothing by a skip.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from nfvcert import environments
+from nfvcert.engines import command
+from nfvcert.errors import EngineError, LabError, SuiteError
+from nfvcert.foreign import ForeignOutcome, ForeignTest, Guideline, compared, required_tests
+from nfvcert.judge import ForeignResult
+from nfvcert.protocols import CloudSession
+
+__all__ = ["Parts", "configuration", "guideline", "prove"]
+
+LOCK = Path(__file__).with_name("tempest.lock")
+GUIDELINE = Path(__file__).with_name("interop-2020.06.json")
+LIST_TIMEOUT_S = 120.0
+OUTCOMES: TypeAdapter[list[ForeignOutcome]] = TypeAdapter(list[ForeignOutcome])
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What its tests make servers of: ids of resources of the cloud."""
+
+    images: tuple[str, str]
+    flavors: tuple[str, str]
+    public_network: str
+
+
+def guideline() -> Guideline:
+    """The interoperability guideline that decides which tests are required."""
+    return Guideline.model_validate_json(GUIDELINE.read_bytes())
+
+
+def prove(
+    cloud: CloudSession,
+    capabilities: Sequence[str],
+    parts: Parts,
+    *,
+    timeout_s: float,
+    tell: Callable[[str], None] = lambda _: None,
+    workers: int = 2,
+) -> tuple[ForeignResult, ...]:
+    """Run the tests that prove some capabilities of a cloud, or ("all",): each with its verdict.
+
+    What did not run within ``timeout_s``, was skipped or is not there any more is NOT_RUN.
+    Raises EngineError where tempest cannot be run, or ends otherwise than its results say.
+    """
+    environment = _environment(tell)
+    try:
+        run, absent = required_tests(guideline(), capabilities, _listed(environment))
+    except ValueError as error:
+        raise SuiteError(str(error)) from error
+    tell(f"tempest runs {len(run)} required tests")
+    # Its configuration has the password of an administrator: for nobody else, and not for long.
+    with tempfile.TemporaryDirectory(prefix="nfvcert-tempest-") as temporary:
+        outcomes = _run(environment, cloud, run, parts, Path(temporary), timeout_s, workers)
+    return compared("tempest", (*run, *absent), outcomes)
+
+
+def _environment(tell: Callable[[str], None]) -> Path:
+    try:
+        return environments.make("tempest", LOCK, tell=tell)
+    except LabError as error:  # another test may need no foreign suite
+        raise EngineError(error.sentence, what="tempest", hint=error.hint) from error
+
+
+def _listed(environment: Path) -> dict[str, list[str]]:
+    """Idempotent id → names of the tests that carry it; asked once for an environment."""
+    kept = environment / "tests.txt"
+    if not kept.exists():
+        with tempfile.TemporaryDirectory(prefix="nfvcert-tempest-") as temporary:
+            folder = Path(temporary)
+            program = str(environment / "bin" / "tempest")
+            ended = command.run([program, "init", "workspace"], folder, timeout_s=LIST_TIMEOUT_S)
+            if not ended.status:
+                asked, listed_in = [program, "run", "--list-tests"], folder / "tests.txt"
+                ended = command.run(asked, folder / "workspace", timeout_s=LIST_TIMEOUT_S, output=listed_in)
+            if ended.status or not ended.in_time:
+                raise EngineError(f"tempest cannot list its tests: {_last(ended.said)}", what="tempest")
+            beside = environment / f"tests.txt.{folder.name}"
+            beside.write_bytes((folder / "tests.txt").read_bytes())
+            beside.replace(kept)
+    listed: dict[str, list[str]] = {}
+    for line in kept.read_text(encoding="utf-8").splitlines():
+        if found := re.fullmatch(r"(\S+)\[(\S+)\]", line):
+            for tag in found[2].split(","):
+                if tag.startswith("id-"):
+                    listed.setdefault(tag, []).append(found[1])
+    return listed
+
+
+def _run(
+    environment: Path,
+    cloud: CloudSession,
+    tests: Sequence[ForeignTest],
+    parts: Parts,
+    folder: Path,
+    timeout_s: float,
+    workers: int,
+) -> list[ForeignOutcome]:
+    (folder / "tests.txt").write_text("".join(f"{test.name}\n" for test in tests), encoding="utf-8")
+    written = configparser.RawConfigParser()
+    written.read_dict(configuration(cloud, parts, folder))
+    with (folder / "tempest.conf").open("w", encoding="utf-8") as file:
+        written.write(file)
+    program = [str(environment / "bin" / "tempest"), "run", "--config-file", str(folder / "tempest.conf")]
+    options = ["--include-list", str(folder / "patterns.txt"), "--concurrency", str(workers), "--subunit"]
+    patterns = "".join(f"^{re.escape(test.name)}\\[\n" for test in tests)
+    (folder / "patterns.txt").write_text(patterns, encoding="utf-8")
+    stream = folder / "results.subunit"
+    ended = command.run([*cloud.command_prefix, *program, *options], folder, timeout_s=timeout_s, output=stream)
+    outcomes = _read(environment, stream, folder)
+    if not outcomes:
+        raise EngineError(f"tempest ran no test at all: {_last(ended.said)}", what="tempest")
+    if ended.in_time and ended.status and not any(each.status in {"fail", "uxsuccess"} for each in outcomes):
+        raise EngineError(
+            f"tempest ended with status {ended.status}, and tells of no failed test: {_last(ended.said)}",
+            what="tempest",
+        )
+    return outcomes
+
+
+def _read(environment: Path, stream: Path, folder: Path) -> list[ForeignOutcome]:
+    """The outcomes of a subunit stream; names are without tempest's tags."""
+    reader = [str(environment / "bin" / "python"), "-P", str(Path(__file__).with_name("subunit_results.py"))]
+    lines = folder / "results.jsonl"
+    ended = command.run([*reader, str(stream)], folder, timeout_s=LIST_TIMEOUT_S, output=lines)
+    if ended.status or not ended.in_time:
+        raise EngineError(f"the results of tempest cannot be read: {_last(ended.said)}", what="tempest")
+    told = lines.read_text(encoding="utf-8").splitlines()
+    try:
+        outcomes = OUTCOMES.validate_json(f"[{','.join(told)}]")
+    except ValidationError as error:
+        raise EngineError(f"the results of tempest cannot be read: {error.errors()[0]['msg']}") from error
+    return [each.model_copy(update={"name": re.sub(r"\[[^]]*\]$", "", each.name)}) for each in outcomes]
+
+
+def configuration(cloud: CloudSession, parts: Parts, folder: Path) -> dict[str, dict[str, str]]:
+    """Tempest's configuration for a cloud: section → option → value."""
+    sdk = cloud.sdk
+    auth = sdk.config.get_auth_args()
+    services = {str(service["type"]) for service in sdk.service_catalog}
+    verify, _ = sdk.config.get_requests_verify_args()
+    has = {
+        "nova": "compute" in services,
+        "neutron": "network" in services,
+        "glance": "image" in services,
+        "cinder": bool(services & {"block-storage", "volumev3", "volume"}),
+        "swift": "object-store" in services,
+    }
+    volumes = next((name for name in ("block-storage", "volumev3", "volume") if name in services), "volumev3")
+    region = sdk.config.get_region_name() or ""
+    hypervisors = len(list(sdk.compute.hypervisors())) if has["nova"] else 0
+    return {
+        "DEFAULT": {
+            "log_dir": str(folder),
+            "log_file": "tempest.log",
+            # What a killed run leaves behind is found by its name.
+            "resource_name_prefix": f"{cloud.name()}-tempest",
+        },
+        "oslo_concurrency": {"lock_path": str(folder / "locks")},
+        "auth": {
+            "use_dynamic_credentials": "true",
+            "admin_username": _plain(auth["username"]),
+            "admin_password": _plain(auth["password"]),
+            "admin_project_name": _plain(auth.get("project_name") or auth.get("tenant_name") or ""),
+            "admin_domain_name": _plain(auth.get("user_domain_name") or "Default"),
+            "create_isolated_networks": "true",
+        },
+        "identity": {
+            "uri_v3": _v3(str(auth["auth_url"])),
+            "auth_version": "v3",
+            "region": region,
+            "ca_certificates_file": verify if isinstance(verify, str) else "",
+            "disable_ssl_certificate_validation": "true" if verify is False else "false",
+        },
+        "service_available": {name: str(there).lower() for name, there in has.items()},
+        "compute": {
+            "image_ref": parts.images[0],
+            "image_ref_alt": parts.images[1],
+            "flavor_ref": parts.flavors[0],
+            "flavor_ref_alt": parts.flavors[1],
+            "min_compute_nodes": str(max(1, hypervisors)),
+            "build_interval": "1",
+            "ready_wait": "0",
+        },
+        "compute-feature-enabled": {"resize": "true"},
+        "image": {"build_interval": "1"},
+        "network": {
+            "public_network_id": parts.public_network,
+            "build_interval": "1",
+        },
+        "network-feature-enabled": {"api_extensions": _extensions(sdk)},
+        "validation": {"run_validation": "false"},
+        "volume": {"catalog_type": volumes, "build_interval": "1", "volume_size": "1"},
+        "volume-feature-enabled": {"backup": str(_has_backup(sdk) if has["cinder"] else False).lower()},
+    }
+
+
+def _extensions(sdk: Any) -> str:
+    return ",".join(sorted(str(each.alias) for each in sdk.network.extensions()))
+
+
+def _has_backup(sdk: Any) -> bool:
+    return any(each.binary == "cinder-backup" and each.state == "up" for each in sdk.block_storage.services())
+
+
+def _plain(value: object) -> str:
+    """A value as oslo.config reads it back: a dollar sign would name another option."""
+    return str(value).replace("$", "$$")
+
+
+def _v3(url: str) -> str:
+    return url if url.rstrip("/").endswith("/v3") else f"{url.rstrip('/')}/v3"
+
+
+def _last(said: str) -> str:
+    return (said.strip().splitlines() or ["it says nothing"])[-1][:300]
