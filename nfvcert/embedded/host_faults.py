@@ -1,4 +1,6 @@
-"""Faults of compute hosts: `fewer-cpus`, `less-memory`, `no-hugepages`, `cpu-hog`, `kernel-error`, `flapping-bmc`.
+"""Faults of compute hosts.
+
+`fewer-cpus`, `less-memory`, `no-hugepages`, `cpu-hog`, `kernel-error`, `flapping-bmc`, `clock-skew`.
 
 Of the processors, what is taken is really taken; memory, huge pages and kernel messages are made up in a lab, and so
 are their faults (`emulation`).
@@ -18,12 +20,12 @@ from nfvcert.embedded import bmc, emulation
 from nfvcert.embedded.fault import Fault
 from nfvcert.embedded.logins import end_sshd, start_sshd
 from nfvcert.embedded.namespaces import in_namespace
-from nfvcert.embedded.programs import environment
+from nfvcert.embedded.programs import environment, require
 from nfvcert.embedded.sites import Sites
 from nfvcert.errors import LabError
 from nfvcert.lab import Emulated
 
-__all__ = ["HOST_FAULTS", "CpuHog", "FewerCpus", "FlappingBmc", "KernelError", "LessMemory", "NoHugepages"]
+__all__ = ["HOST_FAULTS", "ClockSkew", "CpuHog", "FewerCpus", "FlappingBmc", "KernelError", "LessMemory", "NoHugepages"]
 
 
 def _emulated(sites: Sites, host: str, what: str) -> Emulated:
@@ -57,6 +59,34 @@ class FewerCpus(Fault):
 
     def clear(self, sites: Sites) -> None:
         """Start it anew on all."""
+        end_sshd(sites, self.host)
+        start_sshd(sites, self.host)
+
+
+@dataclass
+class ClockSkew(Fault):
+    """The clock of a host is ahead of the others."""
+
+    name: ClassVar[str] = "clock-skew"
+
+    host: str
+    ahead_s: float = 2.0
+
+    def check(self, sites: Sites) -> None:
+        """This machine must have what shows another time."""
+        if self.host not in sites.lab.hosts:
+            raise LookupError(f"lab {sites.lab.lab} has no host {self.host!r} (it has {', '.join(sites.lab.hosts)})")
+        require(["faketime"])
+
+    def seed(self, sites: Sites) -> None:
+        """All hosts have this machine's one clock: so each command on the host is shown another one."""
+        end_sshd(sites, self.host)
+        # The loader puts this machine's folder of libraries in the place of $LIB.
+        shown = {"LD_PRELOAD": "/usr/$LIB/faketime/libfaketime.so.1", "FAKETIME": f"{self.ahead_s:+g}s"}
+        start_sshd(sites, self.host, variables=shown)
+
+    def clear(self, sites: Sites) -> None:
+        """Start it anew without."""
         end_sshd(sites, self.host)
         start_sshd(sites, self.host)
 
@@ -203,5 +233,13 @@ class FlappingBmc(Fault):
         bmc.tell_firmware(folder, {**bmc.told_firmware(folder), self.host: told})
 
 
-HOST_FAULTS: tuple[type[Fault], ...] = (FewerCpus, CpuHog, LessMemory, NoHugepages, KernelError, FlappingBmc)
+HOST_FAULTS: tuple[type[Fault], ...] = (
+    FewerCpus,
+    CpuHog,
+    LessMemory,
+    NoHugepages,
+    KernelError,
+    FlappingBmc,
+    ClockSkew,
+)
 """Those of this module."""

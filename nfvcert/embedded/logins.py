@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,9 +29,16 @@ def end_sshd(sites: Sites, host: str) -> None:
     end(recorded)
 
 
-def start_sshd(sites: Sites, host: str, *, key: Path | None = None, cpus: int | None = None) -> None:
-    """Start it, with another key or on other processors than the host's own. Raises LabError."""
-    process = sshd.start(sites.lab, sites.folder, host, key=key, cpus=cpus).ready()
+def start_sshd(
+    sites: Sites,
+    host: str,
+    *,
+    key: Path | None = None,
+    cpus: int | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> None:
+    """Start it, with another key, on other processors or with more variables than the host's own. Raises LabError."""
+    process = sshd.start(sites.lab, sites.folder, host, key=key, cpus=cpus, variables=variables).ready()
     with locked(sites.folder):
         state = read_state(sites.folder)
         if state is not None:

@@ -12,6 +12,7 @@ from nfvcert.lab import Lab
 __all__ = ["PACKAGES", "environment", "needed", "program", "require"]
 
 PACKAGES = {
+    "faketime": "faketime",
     "haproxy": "haproxy",
     "ip": "iproute2",
     "mariadb": "mariadb-client",

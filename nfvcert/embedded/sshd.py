@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,15 +86,24 @@ class Starting:
         )
 
 
-def start(lab: Lab, folder: Path, host: str, *, key: Path | None = None, cpus: int | None = None) -> Starting:
+def start(
+    lab: Lab,
+    folder: Path,
+    host: str,
+    *,
+    key: Path | None = None,
+    cpus: int | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Starting:
     """Start the sshd of a host; it outlives this process. ``key``: another host key than the host's own.
 
-    It, and all that it starts, runs on as many processors as the host emulates, or on ``cpus``.
+    It, and all that it starts, runs on as many processors as the host emulates, or on ``cpus``. ``variables``: what a
+    command on the host finds in its environment besides the host's own.
     """
     place = folder / "ssh" / host
     pid_file = place / "pid"
     pid_file.unlink(missing_ok=True)
-    (place / "sshd_config").write_text(_configuration(lab, folder, host, key), encoding="utf-8")
+    (place / "sshd_config").write_text(_configuration(lab, folder, host, key, variables or {}), encoding="utf-8")
     sshd = program("sshd")
     _privilege_separation_folder()
     processors = _processors(lab, host, cpus)
@@ -129,7 +139,7 @@ def _processors(lab: Lab, host: str, cpus: int | None) -> set[int]:
     return set(usable[:wanted])
 
 
-def _configuration(lab: Lab, folder: Path, host: str, key: Path | None) -> str:
+def _configuration(lab: Lab, folder: Path, host: str, key: Path | None, more: Mapping[str, str]) -> str:
     settings = {
         "ListenAddress": management_address(lab, host),
         "Port": SSH_PORT,
@@ -156,7 +166,7 @@ def _configuration(lab: Lab, folder: Path, host: str, key: Path | None) -> str:
     if _has_penalties():
         # A test that is refused on purpose must not lock the next one out.
         settings["PerSourcePenalties"] = "no"
-    variables = session_environment(folder, host)
+    variables = {**session_environment(folder, host), **more}
     settings["SetEnv"] = " ".join(f'"{name}={value}"' for name, value in variables.items())
     return "".join(f"{name} {value}\n" for name, value in settings.items())
 

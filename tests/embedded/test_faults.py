@@ -219,5 +219,7 @@ def test_misuse_is_said_in_words(opco_ru: EmbeddedLab, vendor_a: EmbeddedLab) ->
 
 
 def test_every_fault_has_a_test() -> None:
-    tests = "".join((Path(__file__).parent / name).read_text() for name in ("test_faults.py", "test_emulated.py"))
-    assert [name for name in FAULTS if f'"{name}"' not in tests] == []
+    here = Path(__file__).parent
+    tests = [here / "test_faults.py", here / "test_emulated.py", *(here.parent / "faults").glob("*catalogue.py")]
+    named = "".join(test.read_text() for test in tests)
+    assert [name for name in FAULTS if f'"{name}"' not in named] == []

@@ -80,6 +80,14 @@ CLOUD_CASES = (
         (TOKEN,),
         says="forgotten",
     ),
+    CloudCase("read-only-database", "The database takes no writes", "read-only-database", IMAGE, (TOKEN,)),
+    CloudCase(
+        "broker-partition",
+        "Packets to the message broker are lost",
+        "broker-partition",
+        ACTIVE,
+        (TOKEN, IMAGE),
+    ),
     CloudCase(
         "expired-certificate",
         "The certificate of the public endpoints has expired",

@@ -48,6 +48,15 @@ HOST_CASES = (
         BMC,
         (KERNEL,),
     ),
+    Case(
+        "clock-skew",
+        "The clock of a host is 2 s ahead",
+        "clock-skew",
+        {"host": "compute-2"},
+        (CLOCK, KERNEL),
+        CLOCK,
+        (KERNEL,),
+    ),
     lab_fault("no-sshd", "A compute host's sshd is gone", DEVIATIONS),
     lab_fault("no-bmc", "A BMC answers nothing at all", BMC, KERNEL),
 )

@@ -27,7 +27,7 @@ def quick_vim(where: Path) -> Path:
     """The shipped VIM model, with the shortest times in which a healthy cloud does what it must; its bounds stay."""
     model = YAML(typ="safe").load((ROOT / "testmodels/vim.yaml").read_text())
     model["version"] += "-quick"
-    model["parameters"] |= {"api_ready_seconds": 12, "recovery_seconds_max": 20, "api_requests": 10, "api_servers": 1}
+    model["parameters"] |= {"api_ready_seconds": 20, "recovery_seconds_max": 30, "api_requests": 10, "api_servers": 1}
     model.pop("depths")
     model["sizes"] = {size: {k: v for k, v in rules.items() if k != "depth"} for size, rules in model["sizes"].items()}
     path = where / "quick-vim.yaml"

@@ -28,6 +28,7 @@ PORTS = {
     "swift": 8080,
 }
 """API → its usual port."""
+BROKER_PORT = 5672
 DATABASES = ("keystone", "glance", "placement", "nova_api", "nova_cell0", "nova_cell1", "neutron", "cinder", "heat")
 
 
@@ -53,7 +54,7 @@ class Settings:
     @property
     def broker(self) -> str:
         """oslo.messaging's URL."""
-        return f"rabbit://cloud:{self.password}@{LOOPBACK}:5672/"
+        return f"rabbit://cloud:{self.password}@{LOOPBACK}:{BROKER_PORT}/"
 
 
 def _ini(sections: Sections) -> str:
@@ -114,7 +115,15 @@ def _user(settings: Settings, name: str) -> dict[str, object]:
 def _oslo(settings: Settings) -> dict[str, Mapping[str, object]]:
     return {
         "oslo_messaging_notifications": {"driver": "noop"},
-        "oslo_messaging_rabbit": {"heartbeat_timeout_threshold": 10, "rabbit_retry_interval": 1},
+        "oslo_messaging_rabbit": {
+            "heartbeat_timeout_threshold": 10,
+            # A call that nobody waits for is lost with its queue: with transient ones, whoever comes back after the
+            # broker a second later than the API leaves a server in BUILD for ever.
+            "amqp_durable_queues": True,
+            "rabbit_retry_interval": 1,
+            "rabbit_retry_backoff": 1,
+            "rabbit_interval_max": 2,
+        },
         "oslo_concurrency": {"lock_path": settings.folder / "run" / "lock"},
         "oslo_policy": {"enforce_scope": True, "enforce_new_defaults": True},
     }

@@ -1,7 +1,8 @@
 """Faults to seed in the cloud of an embedded lab, which must run: what the VIM suite is shown to find.
 
 `service-stopped`, `no-restart`, `api-errors`, `api-refuses`, `api-slow`, `expired-certificate`, `wrong-endpoint`,
-`slow-database`, `forgetful-database`, `quota-too-small`, `leaked-allocation`, `roles-too-wide`, `corrupt-images`.
+`slow-database`, `forgetful-database`, `read-only-database`, `broker-partition`, `quota-too-small`,
+`leaked-allocation`, `roles-too-wide`, `corrupt-images`.
 Faults of the lab, which must never be blamed on a release: `wrong-password`.
 """
 
@@ -20,8 +21,9 @@ from threading import Event, Thread
 from typing import ClassVar
 
 from nfvcert.embedded.cloud import certificates, installation, proxy, services
-from nfvcert.embedded.cloud.configuration import PORTS
+from nfvcert.embedded.cloud.configuration import BROKER_PORT, PORTS
 from nfvcert.embedded.fault import Fault
+from nfvcert.embedded.nftables import nft, remove_table
 from nfvcert.embedded.pop import management_address
 from nfvcert.embedded.programs import environment, program
 from nfvcert.embedded.rundir import Process
@@ -35,6 +37,8 @@ SETTLE_S = 3.0
 """A worker has no port to be asked at: from its start until it takes messages."""
 AGENT_S = 20.0
 """Neutron calls an agent down that has said nothing for three of its intervals."""
+HEARTBEAT_S = 12.0
+"""A service gives up a silent connection to the broker after its heartbeat's ten seconds."""
 CACHE_S = 6.0
 """Keystone keeps what it read for so long."""
 
@@ -260,6 +264,46 @@ class ForgetfulDatabase(_OfCloud):
 
 
 @dataclass
+class ReadOnlyDatabase(_OfCloud):
+    """The database takes no writes, as a replica that was not made the primary."""
+
+    name: ClassVar[str] = "read-only-database"
+
+    def seed(self, sites: Sites) -> None:
+        """Let it read only."""
+        _sql(sites, "SET GLOBAL read_only = ON;")
+
+    def clear(self, sites: Sites) -> None:
+        """Let it write, and wait until the services have noticed."""
+        _sql(sites, "SET GLOBAL read_only = OFF;")
+        _await_whole(sites)
+
+
+@dataclass
+class BrokerPartition(_OfCloud):
+    """Packets to and from the message broker are lost: it runs, and nobody reaches it."""
+
+    name: ClassVar[str] = "broker-partition"
+
+    table: ClassVar[str] = "nfvcert-broker"
+
+    def seed(self, sites: Sites) -> None:
+        """Drop them in the controller's namespace."""
+        rule = f"meta l4proto tcp th dport {BROKER_PORT} drop"
+        hook = "type filter hook input priority 0; policy accept;"
+        nft(self._namespace(sites), f"table inet {self.table} {{\n chain in {{\n {hook}\n {rule}\n }}\n}}\n")
+
+    def clear(self, sites: Sites) -> None:
+        """Let them through, and wait until all have found it again."""
+        remove_table(self._namespace(sites), "inet", self.table)
+        time.sleep(HEARTBEAT_S)
+        _await_whole(sites)
+
+    def _namespace(self, sites: Sites) -> str:
+        return sites.hosts[installation.controller(sites.lab)].path
+
+
+@dataclass
 class QuotaTooSmall(_OfCloud):
     """The default quota lets nobody have a server."""
 
@@ -401,6 +445,8 @@ CLOUD_FAULTS: tuple[type[Fault], ...] = (
     WrongEndpoint,
     SlowDatabase,
     ForgetfulDatabase,
+    ReadOnlyDatabase,
+    BrokerPartition,
     QuotaTooSmall,
     LeakedAllocation,
     RolesTooWide,
@@ -434,6 +480,11 @@ def _let_up(sites: Sites, service: str) -> None:
             raise LabError(f"{service} does not start again", what="cloud")
         time.sleep(0.1)
     time.sleep(SETTLE_S)
+    _await_whole(sites)
+
+
+def _await_whole(sites: Sites) -> None:
+    """Wait until the cloud answers as a whole."""
     installation.await_all(installation.EmbeddedCloud(sites.lab, sites.folder), lambda: True)
 
 

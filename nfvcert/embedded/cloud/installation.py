@@ -29,7 +29,7 @@ from ruamel.yaml import YAML
 
 from nfvcert import environments
 from nfvcert.embedded.cloud import certificates, configuration, proxy, services, supervisor, template
-from nfvcert.embedded.cloud.configuration import LOOPBACK, PORTS, Settings
+from nfvcert.embedded.cloud.configuration import BROKER_PORT, LOOPBACK, PORTS, Settings
 from nfvcert.embedded.namespaces import in_namespace
 from nfvcert.embedded.pop import management_address
 from nfvcert.embedded.programs import environment, program
@@ -232,7 +232,7 @@ def _entry(etc: Path, address: str, admin_password: str) -> dict[str, Any]:
 
 def _broker(settings: Settings) -> str:
     return (
-        f"listeners.tcp.1 = {LOOPBACK}:5672\nloopback_users = none\ndefault_user = cloud\n"
+        f"listeners.tcp.1 = {LOOPBACK}:{BROKER_PORT}\nloopback_users = none\ndefault_user = cloud\n"
         f"default_pass = {settings.password}\nvm_memory_high_watermark.absolute = 512MB\n"
         "disk_free_limit.absolute = 50MB\nlog.console = false\n"
     )

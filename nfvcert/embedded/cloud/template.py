@@ -197,10 +197,10 @@ def _client(folder: Path) -> list[str]:
 
 
 def _schemas(password: str) -> str:
-    created = "".join(f"CREATE DATABASE {name} CHARACTER SET utf8mb3;\n" for name in DATABASES)
-    return (
-        f"{created}CREATE USER cloud@'127.0.0.1' IDENTIFIED BY '{password}'; GRANT ALL ON *.* TO cloud@'127.0.0.1';\n"
-    )
+    user = "cloud@'127.0.0.1'"
+    # On its databases and no more: who may administer the server is not bound by `read_only`.
+    made = (f"CREATE DATABASE {name} CHARACTER SET utf8mb3; GRANT ALL ON {name}.* TO {user};\n" for name in DATABASES)
+    return f"CREATE USER {user} IDENTIFIED BY '{password}';\n{''.join(made)}"
 
 
 @contextmanager
