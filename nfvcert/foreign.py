@@ -7,6 +7,7 @@ have passed is PASS: a test that was skipped, never begun or never ended is NOT_
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from nfvcert.judge import ForeignResult, Verdict
@@ -50,6 +51,10 @@ class ForeignTest(Part):
     name: Text
     id: Text
     requirements: tuple[str, ...] = ()
+    absent: bool = False
+    """The suite has no test with this id any more."""
+    excused: str = ""
+    """Why it cannot prove anything in this lab: it is not run, not passed either, and told of."""
 
 
 class ForeignOutcome(Part):
@@ -65,100 +70,132 @@ class ForeignOutcome(Part):
 
 
 def required_tests(
-    guideline: Guideline, capabilities: Sequence[str], known: Mapping[str, Sequence[str]]
-) -> tuple[tuple[ForeignTest, ...], tuple[ForeignTest, ...]]:
-    """(tests to run, tests that are required and that the suite does not have).
+    guideline: Guideline,
+    capabilities: Sequence[str],
+    known: Mapping[str, Sequence[str]],
+    excused: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[ForeignTest, ...]:
+    """The tests that prove some capabilities, or every one ("all").
 
-    ``capabilities`` are those to prove; "all" stands for every one. ``known``: idempotent id → names of the tests
-    that carry it. Flagged tests are not asked for. Raises ValueError for a capability that the guideline does not
-    have, and when nothing at all would be required.
+    ``known``: idempotent id → names of the tests that carry it. A renamed test is found by its id; one whose id is
+    gone stays required. ``excused``: id → why a test cannot prove anything here. Flagged tests are not asked for.
+    Raises ValueError for a capability that the guideline does not have, and when nothing at all would be required.
     """
     wanted = list(guideline.capabilities) if "all" in capabilities else list(capabilities)
     if unknown := sorted(set(wanted) - set(guideline.capabilities)):
         raise ValueError(f"guideline {guideline.guideline} has no capability {', '.join(unknown)}")
     proves: dict[tuple[str, str], list[str]] = {}
     for capability in wanted:
-        for test in guideline.capabilities[capability].tests:
-            if not test.flagged:
-                named = f"interop.{guideline.guideline}.{capability}".lower()
-                proves.setdefault((test.id, test.name), []).append(named)
+        asked = [test for test in guideline.capabilities[capability].tests if not test.flagged]
+        for test in asked:
+            proves.setdefault((test.id, test.name), []).append(f"interop.{guideline.guideline}.{capability}".lower())
     if not proves:
         raise ValueError(f"guideline {guideline.guideline} requires no test of {', '.join(wanted) or 'nothing'}")
-    run: list[ForeignTest] = []
-    absent: list[ForeignTest] = []
-    for (identity, name), requirements in proves.items():
-        names = sorted(known.get(identity, ()))
-        current = name if name in names else next(iter(names), "")
-        wanted_test = ForeignTest(name=current or name, id=identity, requirements=tuple(requirements))
-        (run if current else absent).append(wanted_test)
-    return tuple(run), tuple(absent)
+    return tuple(
+        ForeignTest(
+            name=_now(name, known.get(identity, ())),
+            id=identity,
+            requirements=tuple(requirements),
+            absent=not known.get(identity),
+            excused=excused.get(identity, ""),
+        )
+        for (identity, name), requirements in proves.items()
+    )
+
+
+def _now(name: str, names: Sequence[str]) -> str:
+    """What a test is called today."""
+    return name if name in names else min(names, default=name)
 
 
 def compared(
-    engine: str, required: Iterable[ForeignTest], outcomes: Sequence[ForeignOutcome]
+    engine: str, tests: Iterable[ForeignTest], outcomes: Sequence[ForeignOutcome], ended: str = ""
 ) -> tuple[ForeignResult, ...]:
-    """Each required test with its verdict, in the order in which they are required.
+    """Each test with its verdict, in order. Of several outcomes of one test the worst counts.
 
-    Of several outcomes of one test the worst counts.
+    ``ended``: how the engine broke off, where it did; that is why the others were not run.
     """
     told: dict[str, list[ForeignOutcome]] = {}
     for outcome in outcomes:
         told.setdefault(outcome.name, []).append(outcome)
-    set_up = {name[len(SET_UP) : -1]: found[-1] for name, found in told.items() if name.startswith(SET_UP)}
-    return tuple(_result(engine, test, told.get(test.name, []), set_up) for test in required)
+    return tuple(_result(engine, test, told, ended) for test in tests)
 
 
-SET_UP = "setUpClass ("
-"""So unittest names what fails before the tests of a class."""
-OF_THE_CLOUD = ("tempest.lib.exceptions.", "tempest.exceptions.")
+OF_THE_CLOUD = ("tempest.lib.exceptions.", "tempest.exceptions.", "urllib3.exceptions.")
+"""Errors of what the cloud answered, or did not answer."""
 OF_THE_LAB = ("InvalidConfiguration", "InvalidCredentials", "InvalidServiceTag", "PluginRegistrationException")
 """Of tempest's errors, those that say that it was set up wrongly."""
 
 
-def _result(
-    engine: str, test: ForeignTest, found: Sequence[ForeignOutcome], set_up: Mapping[str, ForeignOutcome]
-) -> ForeignResult:
-    verdict, sentence = Verdict.NOT_RUN, f"{engine} told nothing of it: it did not run"
-    seconds = 0.0
-    above = set_up.get(test.name.rpartition(".")[0])
-    begun = [each for each in found if each.status != "exists"]
-    if begun:
-        worst_first = sorted(begun, key=lambda each: _ORDER.index(each.status))
-        verdict, sentence = _judged(worst_first[0])
-        seconds = sum(each.seconds for each in begun)
-    elif above is not None:
-        said = _last_line(above.said)
-        if above.status == "skip":
-            sentence = f"skipped with its class: {said}"
-        elif said.startswith(OF_THE_CLOUD) and not any(word in said for word in OF_THE_LAB):
-            # What a class sets up, it asks of the cloud under test, which refused or failed.
-            verdict, sentence = Verdict.FAIL, f"the set-up of its class failed: {said}"
-        else:
-            sentence = f"the set-up of its class broke off: {said}"
-    elif found:
-        sentence = "it was listed, and never begun"
+def _result(engine: str, test: ForeignTest, told: Mapping[str, Sequence[ForeignOutcome]], ended: str) -> ForeignResult:
+    begun = [each for each in told.get(test.name, ()) if each.status != "exists"]
+    if test.excused:
+        verdict, sentence = Verdict.NOT_RUN, f"not applicable, and not run: {test.excused}"
+    elif test.absent:
+        verdict, sentence = Verdict.NOT_RUN, f"this {engine} has no test with {test.id}: it was removed"
+    else:
+        verdict, sentence = _judged(begun, _of_its_class(test.name, told), ended)
     return ForeignResult(
         engine=engine,
         id=test.name,
         verdict=verdict,
         sentence=f"{test.name}: {sentence}",
-        seconds=round(seconds, 3),
+        seconds=round(sum(each.seconds for each in begun), 3),
         requirements=test.requirements,
+        required=not test.excused,
     )
 
 
-_ORDER = ("fail", "uxsuccess", "inprogress", "unknown", "xfail", "skip", "success")
-"""The worst first; `exists`, which stestr tells of each test before the first one runs, is no outcome."""
+def _of_its_class(name: str, told: Mapping[str, Sequence[ForeignOutcome]]) -> list[tuple[str, ForeignOutcome]]:
+    """(what, what became of it) of what surrounds the tests of a class; unittest tells of it where it fails."""
+    of_class = name.rpartition(".")[0]
+    return [
+        (what, outcome)
+        for prefix, what in (("setUpClass", "set-up"), ("tearDownClass", "clean-up"))
+        for outcome in told.get(f"{prefix} ({of_class})", ())
+    ]
 
 
-def _judged(outcome: ForeignOutcome) -> tuple[Verdict, str]:
+def _judged(
+    begun: Sequence[ForeignOutcome], of_class: Sequence[tuple[str, ForeignOutcome]], ended: str
+) -> tuple[Verdict, str]:
+    worst = min((_of_one(outcome) for outcome in begun), key=lambda judged: _ORDER.index(judged[0]), default=None)
+    if worst is not None and worst[0] is Verdict.FAIL:
+        return worst
+    for what, outcome in of_class:
+        said = _last_line(outcome.said)
+        if outcome.status == "skip":
+            return Verdict.NOT_RUN, f"skipped with its class: {said or 'no reason told'}"
+        if _is_of_the_cloud(said):
+            # What a class sets up and cleans up, it asks of the cloud under test, which refused or failed.
+            return Verdict.FAIL, f"the {what} of its class failed: {said}"
+        return Verdict.NOT_RUN, f"the {what} of its class broke off: {said}"
+    return worst or (Verdict.NOT_RUN, f"it was never begun{f': {ended}' if ended else ''}")
+
+
+def _is_of_the_cloud(said: str) -> bool:
+    return said.startswith(OF_THE_CLOUD) and not _is_of_the_lab(said)
+
+
+def _is_of_the_lab(said: str) -> bool:
+    return said.partition(":")[0].endswith(OF_THE_LAB)
+
+
+_ORDER = (Verdict.FAIL, Verdict.NOT_RUN, Verdict.PASS)
+"""The worst first."""
+
+
+def _of_one(outcome: ForeignOutcome) -> tuple[Verdict, str]:
+    said = _last_line(outcome.said)
     match outcome.status:
         case "success":
             return Verdict.PASS, "passed"
+        case "fail" if _is_of_the_lab(said):
+            return Verdict.NOT_RUN, f"it was set up wrongly: {said}"
         case "fail":
-            return Verdict.FAIL, _last_line(outcome.said) or "failed"
+            return Verdict.FAIL, said or "failed"
         case "skip":
-            return Verdict.NOT_RUN, f"skipped: {_last_line(outcome.said) or 'no reason told'}"
+            return Verdict.NOT_RUN, f"skipped: {said or 'no reason told'}"
         case "inprogress":
             return Verdict.NOT_RUN, "it began, and its end was never told"
         case _:

@@ -200,6 +200,8 @@ class CloudSession(Protocol):
     """Of a session that `project` made; empty for the administrator's."""
     user_id: str
     password: str
+    short_name: str
+    """How short names begin of what a foreign suite makes for the test's run."""
 
     @property
     def control_plane(self) -> Mapping[str, ControlProcess]:

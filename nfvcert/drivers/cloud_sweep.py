@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nfvcert.drivers.cloud import explained, names_of
+from nfvcert.drivers.cloud import explained, names_of, short_names_of
 from nfvcert.drivers.cloud_kinds import KINDS, Kind
 from nfvcert.errors import ApiFault
 
@@ -31,7 +31,7 @@ def find(sdk: Any, run: str = "") -> list[Leftover]:
 
     Raises ApiFault where a service does not tell.
     """
-    beginning = names_of(run)
+    beginning = (names_of(run), *((short_names_of(run),) if run else ()))
     with explained("the projects cannot be listed"):
         projects = {project.id for project in sdk.identity.projects() if project.name.startswith(beginning)}
     found = []

@@ -6,12 +6,17 @@ import os
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from nfvcert.errors import EngineError
+from keystoneauth1.exceptions import ClientException
 
-__all__ = ["Ended", "clean_environment", "run"]
+from nfvcert.errors import EngineError
+from nfvcert.judge import ForeignResult, Verdict
+from nfvcert.protocols import CloudSession
+
+__all__ = ["Ended", "clean_environment", "contradict", "run", "see_that_it_answers"]
 
 GRACE_S = 20.0
 """How long a suite that is broken off may take to delete what it made."""
@@ -25,6 +30,36 @@ class Ended:
     said: str
     """The last lines of its output and its errors."""
     in_time: bool
+
+    @property
+    def well(self) -> bool:
+        """Whether it ended by itself, and is content."""
+        return self.in_time and self.status == 0
+
+    @property
+    def how(self) -> str:
+        """How it ended, for a sentence."""
+        if not self.in_time:
+            return "did not end in time"
+        return f"was killed by signal {-self.status}" if self.status < 0 else f"ended with status {self.status}"
+
+    @property
+    def last(self) -> str:
+        """The last line that it said."""
+        return (self.said.strip().splitlines() or ["it says nothing"])[-1][:300]
+
+
+def contradict(engine: str, ended: Ended, results: Sequence[ForeignResult]) -> None:
+    """Raise EngineError where an engine says that it failed, and its results say that all is well."""
+    if not ended.well and all(result.verdict is Verdict.PASS for result in results if result.required):
+        raise EngineError(f"{engine} {ended.how}, and tells of nothing that failed: {ended.last}", what=engine)
+
+
+def see_that_it_answers(cloud: CloudSession, results: Sequence[ForeignResult]) -> None:
+    """Before a failure is the release's: raise Unreachable where no endpoint of the cloud can be reached any more."""
+    if any(result.verdict is Verdict.FAIL for result in results):
+        with suppress(ClientException):  # an answer that is an error is an answer
+            cloud.sdk.session.get(cloud.sdk.config.get_auth_args()["auth_url"], authenticated=False, raise_exc=False)
 
 
 def clean_environment(folder: Path) -> dict[str, str]:

@@ -25,6 +25,8 @@ __all__ = ["Scenario", "Workload", "loaded", "platform", "read_report", "results
 
 LOCK = Path(__file__).with_name("rally.lock")
 STEP_TIMEOUT_S = 120.0
+MISSED = 2
+"""Rally's status when iterations failed: its report tells which."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Scenario:
     times: int
     concurrency: int
     arguments: Mapping[str, Any]
+    requirements: tuple[str, ...] = ()
+    """Ids of what it verifies."""
 
 
 class _Told(Part):
@@ -101,52 +105,67 @@ REPORT: TypeAdapter[list[Workload]] = TypeAdapter(list[Workload])
 
 def loaded(
     cloud: CloudSession,
+    user: CloudSession,
     scenarios: Sequence[Scenario],
     *,
     timeout_s: float,
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[tuple[Workload, ...], tuple[ForeignResult, ...]]:
-    """Run scenarios on a cloud: (what was measured, each scenario with its verdict).
+    """Run scenarios on a cloud as a ``user`` of it: (what was measured, each scenario with its verdict).
 
-    Raises EngineError where rally cannot be run.
+    What rally leaves is in the user's project, where the sweep finds it: rally's own names tell nothing of the run.
+    Raises EngineError where rally cannot be run, or its end contradicts its report; Unreachable where iterations
+    failed because the way to the cloud is broken.
     """
     try:
         environment = environments.make("rally", LOCK, tell=tell)
-    except LabError as error:
+    except LabError as error:  # another test may need no foreign suite
         raise EngineError(error.sentence, what="rally", hint=error.hint) from error
     tell(f"rally runs {len(scenarios)} scenarios")
     with tempfile.TemporaryDirectory(prefix="nfvcert-rally-") as temporary:
-        workloads = _run(environment, cloud, scenarios, Path(temporary), timeout_s)
-    return workloads, results(scenarios, workloads)
+        ended, workloads = _run(environment, cloud, user, scenarios, Path(temporary), timeout_s)
+    told = results(scenarios, workloads)
+    command.contradict("rally", ended, told)
+    command.see_that_it_answers(cloud, told)
+    return workloads, told
 
 
 def results(scenarios: Sequence[Scenario], workloads: Sequence[Workload]) -> tuple[ForeignResult, ...]:
     """Each scenario with its verdict: PASS only where every wanted iteration was run, and none failed."""
-    by_name = {workload.name: workload for workload in workloads}
-    return tuple(_result(scenario, by_name.get(scenario.name)) for scenario in scenarios)
+    by_name: dict[str, list[Workload]] = {}
+    for workload in workloads:
+        by_name.setdefault(workload.name, []).append(workload)
+    return tuple(_result(scenario, by_name.get(scenario.name, ())) for scenario in scenarios)
 
 
-def _result(scenario: Scenario, told: Workload | None) -> ForeignResult:
-    seconds = 0.0
-    if told is None:
-        verdict, sentence = Verdict.NOT_RUN, "rally told nothing of it: it did not run"
-    else:
-        seconds = told.load_duration
-        ran, failed = len(told.data), len(told.failed)
-        if failed:
-            verdict, sentence = Verdict.FAIL, f"{failed} of {ran} iterations failed: {told.failed[0]}"
-        elif ran < scenario.times or told.total_iteration_count < scenario.times or not told.pass_sla:
-            verdict = Verdict.NOT_RUN
-            sentence = f"{ran} of {scenario.times} iterations were run{_broken_context(told)}"
-        else:
-            verdict, sentence = Verdict.PASS, f"{ran} iterations, {scenario.concurrency} at once, none failed"
+def _result(scenario: Scenario, found: Sequence[Workload]) -> ForeignResult:
+    verdict, sentence = _judged(scenario, found)
     return ForeignResult(
         engine="rally",
         id=scenario.name,
         verdict=verdict,
         sentence=f"{scenario.name}: {sentence}",
-        seconds=round(seconds, 3),
+        seconds=round(sum(told.load_duration for told in found), 3),
+        requirements=scenario.requirements,
     )
+
+
+def _judged(scenario: Scenario, found: Sequence[Workload]) -> tuple[Verdict, str]:
+    if len(found) != 1:
+        return Verdict.NOT_RUN, f"rally told {'nothing' if not found else f'{len(found)} times'} of it"
+    (told,) = found
+    ran, failed = len(told.data), told.failed
+    if failed or told.failed_iteration_count:
+        why = f": {failed[0]}" if failed else ""
+        return Verdict.FAIL, f"{max(len(failed), told.failed_iteration_count)} of {ran} iterations failed{why}"
+    if not ran == told.total_iteration_count == scenario.times:
+        return Verdict.NOT_RUN, f"{ran} of {scenario.times} iterations were run{_broken_context(told)}"
+    if not told.pass_sla:
+        return (
+            Verdict.NOT_RUN,
+            f"rally is not content, and tells of no iteration that failed{_broken_context(told)}",
+        )
+    return Verdict.PASS, f"{ran} iterations, {scenario.concurrency} at once, none failed"
 
 
 def _broken_context(told: Workload) -> str:
@@ -171,47 +190,42 @@ def read_report(text: str) -> tuple[Workload, ...]:
 
 
 def _run(
-    environment: Path, cloud: CloudSession, scenarios: Sequence[Scenario], folder: Path, timeout_s: float
-) -> tuple[Workload, ...]:
+    environment: Path,
+    cloud: CloudSession,
+    user: CloudSession,
+    scenarios: Sequence[Scenario],
+    folder: Path,
+    timeout_s: float,
+) -> tuple[command.Ended, tuple[Workload, ...]]:
+    """(How the task ended, what its report tells)."""
     (folder / "rally.conf").write_text(f"[database]\nconnection = sqlite:///{folder}/rally.sqlite\n", encoding="utf-8")
-    (folder / "platform.json").write_text(json.dumps(platform(cloud)), encoding="utf-8")
+    (folder / "platform.json").write_text(json.dumps(platform(cloud, user)), encoding="utf-8")
     (folder / "task.json").write_text(json.dumps(task(scenarios)), encoding="utf-8")
-    rally = [*cloud.command_prefix, str(environment / "bin" / "rally"), "--config-file", str(folder / "rally.conf")]
-    for step in (
-        ["db", "create"],
-        ["env", "create", "--name", "cloud", "--spec", str(folder / "platform.json")],
-    ):
-        ended = command.run([*rally, *step], folder, timeout_s=STEP_TIMEOUT_S)
-        if ended.status or not ended.in_time:
-            raise EngineError(f"rally {' '.join(step[:2])} failed: {_last(ended.said)}", what="rally")
-    ended = command.run(
-        [*rally, "task", "start", "--env", "cloud", str(folder / "task.json")], folder, timeout_s=timeout_s
-    )
-    if not ended.in_time or ended.status not in (0, 2):  # 2: an SLA was missed, which the report tells
-        why = _last(ended.said) if ended.in_time else f"it did not end within {timeout_s:g} s"
-        raise EngineError(f"rally task start failed: {why}", what="rally")
     report = folder / "report.json"
-    ended = command.run(
-        [*rally, "task", "report", "--json", "--env", "cloud", "--out", str(report)], folder, timeout_s=STEP_TIMEOUT_S
-    )
-    if ended.status or not ended.in_time or not report.exists():
-        raise EngineError(f"rally task report failed: {_last(ended.said)}", what="rally")
-    return read_report(report.read_text(encoding="utf-8"))
+    rally = [*cloud.command_prefix, str(environment / "bin" / "rally"), "--config-file", str(folder / "rally.conf")]
+
+    def step(*words: str, allowed: tuple[int, ...] = (0,), within_s: float = STEP_TIMEOUT_S) -> command.Ended:
+        ended = command.run([*rally, *words], folder, timeout_s=within_s)
+        if not ended.in_time or ended.status not in allowed:
+            raise EngineError(f"rally {' '.join(words[:2])} {ended.how}: {ended.last}", what="rally")
+        return ended
+
+    step("db", "create")
+    step("env", "create", "--name", "cloud", "--spec", str(folder / "platform.json"))
+    ended = step("task", "start", "--env", "cloud", str(folder / "task.json"), allowed=(0, MISSED), within_s=timeout_s)
+    step("task", "report", "--json", "--env", "cloud", "--out", str(report))
+    if not report.exists():
+        raise EngineError("rally task report wrote no report", what="rally")
+    return ended, read_report(report.read_text(encoding="utf-8"))
 
 
-def platform(cloud: CloudSession) -> dict[str, Any]:
-    """Rally's description of a cloud."""
-    auth = cloud.sdk.config.get_auth_args()
+def platform(cloud: CloudSession, user: CloudSession) -> dict[str, Any]:
+    """Rally's description of a cloud: an administrator, and the user that scenarios are run as."""
     verify, _ = cloud.sdk.config.get_requests_verify_args()
     told: dict[str, Any] = {
-        "auth_url": str(auth["auth_url"]),
-        "admin": {
-            "username": auth["username"],
-            "password": auth["password"],
-            "project_name": auth.get("project_name") or auth.get("tenant_name") or "",
-            "user_domain_name": auth.get("user_domain_name") or "Default",
-            "project_domain_name": auth.get("project_domain_name") or "Default",
-        },
+        "auth_url": str(cloud.sdk.config.get_auth_args()["auth_url"]),
+        "admin": _account(cloud),
+        "users": [_account(user)],
         "https_insecure": verify is False,
     }
     if isinstance(verify, str):
@@ -221,8 +235,19 @@ def platform(cloud: CloudSession) -> dict[str, Any]:
     return {"existing@openstack": told}
 
 
+def _account(session: CloudSession) -> dict[str, str]:
+    auth = session.sdk.config.get_auth_args()
+    return {
+        "username": str(auth["username"]),
+        "password": str(auth["password"]),
+        "project_name": str(auth.get("project_name") or auth.get("tenant_name") or ""),
+        "user_domain_name": str(auth.get("user_domain_name") or "Default"),
+        "project_domain_name": str(auth.get("project_domain_name") or "Default"),
+    }
+
+
 def task(scenarios: Sequence[Scenario]) -> dict[str, Any]:
-    """Rally's task (format 2): every scenario under its load, with users of its own."""
+    """Rally's task (format 2): every scenario under its load."""
     return {
         "version": 2,
         "title": "nfvcert",
@@ -231,13 +256,9 @@ def task(scenarios: Sequence[Scenario]) -> dict[str, Any]:
                 "title": scenario.name,
                 "scenario": {scenario.name: dict(scenario.arguments)},
                 "runner": {"constant": {"times": scenario.times, "concurrency": scenario.concurrency}},
-                "contexts": {"users": {"tenants": 1, "users_per_tenant": 1}},
+                "contexts": {},
                 "sla": {"failure_rate": {"max": 0}},
             }
             for scenario in scenarios
         ],
     }
-
-
-def _last(said: str) -> str:
-    return (said.strip().splitlines() or ["it says nothing"])[-1][:300]

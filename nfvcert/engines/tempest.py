@@ -9,9 +9,10 @@ from __future__ import annotations
 import configparser
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,6 +29,8 @@ __all__ = ["Parts", "configuration", "guideline", "prove"]
 LOCK = Path(__file__).with_name("tempest.lock")
 GUIDELINE = Path(__file__).with_name("interop-2020.06.json")
 LIST_TIMEOUT_S = 120.0
+DAMAGED = "subunit.parser"
+"""The test that subunit reports where bytes of a stream make no sense."""
 OUTCOMES: TypeAdapter[list[ForeignOutcome]] = TypeAdapter(list[ForeignOutcome])
 
 
@@ -51,24 +54,33 @@ def prove(
     parts: Parts,
     *,
     timeout_s: float,
+    excused: Mapping[str, str] = MappingProxyType({}),
     tell: Callable[[str], None] = lambda _: None,
     workers: int = 2,
 ) -> tuple[ForeignResult, ...]:
     """Run the tests that prove some capabilities of a cloud, or ("all",): each with its verdict.
 
-    What did not run within ``timeout_s``, was skipped or is not there any more is NOT_RUN.
-    Raises EngineError where tempest cannot be run, or ends otherwise than its results say.
+    What did not run within ``timeout_s``, was skipped or is not there any more is NOT_RUN; so is what is
+    ``excused`` (idempotent id → why it cannot prove anything here), which decides nothing.
+    Raises EngineError where tempest cannot be run, or its end contradicts its results; Unreachable where tests
+    failed because the way to the cloud is broken.
     """
     environment = _environment(tell)
     try:
-        run, absent = required_tests(guideline(), capabilities, _listed(environment))
+        tests = required_tests(guideline(), capabilities, _listed(environment), excused)
     except ValueError as error:
         raise SuiteError(str(error)) from error
-    tell(f"tempest runs {len(run)} required tests")
+    runnable = [test for test in tests if not test.absent and not test.excused]
+    if not runnable:
+        return compared("tempest", tests, [])
+    tell(f"tempest runs {len(runnable)} required tests")
     # Its configuration has the password of an administrator: for nobody else, and not for long.
     with tempfile.TemporaryDirectory(prefix="nfvcert-tempest-") as temporary:
-        outcomes = _run(environment, cloud, run, parts, Path(temporary), timeout_s, workers)
-    return compared("tempest", (*run, *absent), outcomes)
+        ended, outcomes = _run(environment, cloud, runnable, parts, Path(temporary), timeout_s, workers)
+    results = compared("tempest", tests, outcomes, "" if ended.well else f"tempest {ended.how}")
+    command.contradict("tempest", ended, results)
+    command.see_that_it_answers(cloud, results)
+    return results
 
 
 def _environment(tell: Callable[[str], None]) -> Path:
@@ -90,7 +102,7 @@ def _listed(environment: Path) -> dict[str, list[str]]:
                 asked, listed_in = [program, "run", "--list-tests"], folder / "tests.txt"
                 ended = command.run(asked, folder / "workspace", timeout_s=LIST_TIMEOUT_S, output=listed_in)
             if ended.status or not ended.in_time:
-                raise EngineError(f"tempest cannot list its tests: {_last(ended.said)}", what="tempest")
+                raise EngineError(f"tempest cannot list its tests: {ended.last}", what="tempest")
             beside = environment / f"tests.txt.{folder.name}"
             beside.write_bytes((folder / "tests.txt").read_bytes())
             beside.replace(kept)
@@ -111,8 +123,7 @@ def _run(
     folder: Path,
     timeout_s: float,
     workers: int,
-) -> list[ForeignOutcome]:
-    (folder / "tests.txt").write_text("".join(f"{test.name}\n" for test in tests), encoding="utf-8")
+) -> tuple[command.Ended, list[ForeignOutcome]]:
     written = configparser.RawConfigParser()
     written.read_dict(configuration(cloud, parts, folder))
     with (folder / "tempest.conf").open("w", encoding="utf-8") as file:
@@ -124,14 +135,9 @@ def _run(
     stream = folder / "results.subunit"
     ended = command.run([*cloud.command_prefix, *program, *options], folder, timeout_s=timeout_s, output=stream)
     outcomes = _read(environment, stream, folder)
-    if not outcomes:
-        raise EngineError(f"tempest ran no test at all: {_last(ended.said)}", what="tempest")
-    if ended.in_time and ended.status and not any(each.status in {"fail", "uxsuccess"} for each in outcomes):
-        raise EngineError(
-            f"tempest ended with status {ended.status}, and tells of no failed test: {_last(ended.said)}",
-            what="tempest",
-        )
-    return outcomes
+    if all(each.status == "exists" for each in outcomes):
+        raise EngineError(f"tempest ran no test at all: it {ended.how}: {ended.last}", what="tempest")
+    return ended, outcomes
 
 
 def _read(environment: Path, stream: Path, folder: Path) -> list[ForeignOutcome]:
@@ -140,12 +146,16 @@ def _read(environment: Path, stream: Path, folder: Path) -> list[ForeignOutcome]
     lines = folder / "results.jsonl"
     ended = command.run([*reader, str(stream)], folder, timeout_s=LIST_TIMEOUT_S, output=lines)
     if ended.status or not ended.in_time:
-        raise EngineError(f"the results of tempest cannot be read: {_last(ended.said)}", what="tempest")
+        raise EngineError(f"the results of tempest cannot be read: {ended.last}", what="tempest")
     told = lines.read_text(encoding="utf-8").splitlines()
     try:
         outcomes = OUTCOMES.validate_json(f"[{','.join(told)}]")
     except ValidationError as error:
-        raise EngineError(f"the results of tempest cannot be read: {error.errors()[0]['msg']}") from error
+        raise EngineError(
+            f"the results of tempest cannot be read: {error.errors()[0]['msg']}", what="tempest"
+        ) from error
+    if DAMAGED in {each.name for each in outcomes}:
+        raise EngineError("the results of tempest cannot be read: their stream is damaged or cut short", what="tempest")
     return [each.model_copy(update={"name": re.sub(r"\[[^]]*\]$", "", each.name)}) for each in outcomes]
 
 
@@ -169,8 +179,9 @@ def configuration(cloud: CloudSession, parts: Parts, folder: Path) -> dict[str, 
         "DEFAULT": {
             "log_dir": str(folder),
             "log_file": "tempest.log",
-            # What a killed run leaves behind is found by its name.
-            "resource_name_prefix": f"{cloud.name()}-tempest",
+            # What a killed run leaves behind is found by its name. Short: a project's has 64 characters, and tempest
+            # adds the name of a class.
+            "resource_name_prefix": cloud.short_name,
         },
         "oslo_concurrency": {"lock_path": str(folder / "locks")},
         "auth": {
@@ -226,7 +237,3 @@ def _plain(value: object) -> str:
 
 def _v3(url: str) -> str:
     return url if url.rstrip("/").endswith("/v3") else f"{url.rstrip('/')}/v3"
-
-
-def _last(said: str) -> str:
-    return (said.strip().splitlines() or ["it says nothing"])[-1][:300]
