@@ -330,6 +330,19 @@ class ControlProcess(Part):
     """A command that prints its process numbers: `pgrep -f ^/usr/bin/nova-scheduler`."""
 
 
+class Guests(Part):
+    """Where the servers of a cloud are reached from outside: what shows that its data plane does what its API says."""
+
+    network: Name
+    """A provider network: the cloud and the inventory call it the same, and all projects share it."""
+    seen_from: Name
+    """The host that looks; it has an address on that network."""
+    image: Text | None = None
+    """The image of servers that answer pings; none where every one does."""
+    flavor: Text | None = None
+    """Their flavor; none: the smallest that fits."""
+
+
 class Cloud(Part):
     """An OpenStack cloud: an entry of clouds.yaml. That of an embedded lab is made when it is needed."""
 
@@ -340,6 +353,7 @@ class Cloud(Part):
     """Service → the command that checks its upgrade, on a host of role controller: `nova-status upgrade check`."""
     quota: dict[Name, Annotated[int, Field(ge=1)]] = {}
     """What tests may use of it together: `vcpus: 64`, `instances: 20`."""
+    guests: Guests | None = None
 
 
 class Lab(Part):
@@ -523,6 +537,14 @@ def _cloud_contradictions(lab: Lab, cloud: Cloud) -> Iterable[LabContradiction]:
         yield LabContradiction(("cloud",), "an embedded lab runs its cloud on a host of role controller: there is none")
     for name, process in cloud.control_plane.items():
         yield from _unknown(("cloud", "control_plane", name, "host"), process.host, lab.hosts, "host")
+    if guests := cloud.guests:
+        at = ("cloud", "guests")
+        yield from _unknown((*at, "network"), guests.network, lab.networks, "network")
+        yield from _unknown((*at, "seen_from"), guests.seen_from, lab.hosts, "host")
+        host = lab.hosts.get(guests.seen_from)
+        if host and guests.network not in host.addresses:
+            problem = f"{guests.seen_from} has no address on network {guests.network}: it would see no server there"
+            yield LabContradiction((*at, "seen_from"), problem)
     for key in ("control_plane", "upgrade_checks") if embedded else ():
         if getattr(cloud, key):
             yield LabContradiction(("cloud", key), "an embedded lab knows its own services: leave it out")

@@ -10,7 +10,7 @@ from nfvcert.embedded.sites import Sites
 from nfvcert.embedded.wiring import cable, short_name
 from nfvcert.lab import Lab
 
-__all__ = ["cable_all", "device_mtu", "fabric_interface", "network_interface"]
+__all__ = ["cable_all", "device_mtu", "fabric_bridge", "fabric_interface", "network_interface"]
 
 GENERATOR_MTU = 9216
 """The generator may send longer frames than the device carries: to refuse them is the device's part."""
@@ -29,7 +29,7 @@ def network_interface(lab: Lab, network: str) -> str:
 
 def fabric_interface(lab: Lab, network: str, host: str) -> str:
     """The name of the other end of a host's cable to an inventory network, in the fabric's namespace."""
-    return f"{_network_bridge(lab, network)}-{list(lab.hosts).index(host)}"
+    return f"{fabric_bridge(lab, network)}-{list(lab.hosts).index(host)}"
 
 
 def device_mtu(lab: Lab) -> int:
@@ -52,7 +52,7 @@ def _cable_networks(sites: Sites) -> None:
     lab, fabric = sites.lab, sites.fabric
     numbers = itertools.count(NETWORK_INDEX)
     for name, network in lab.networks.items():
-        bridge, mtu = _network_bridge(lab, name), network.mtu
+        bridge, mtu = fabric_bridge(lab, name), network.mtu
         fabric.bridge(bridge, mtu=mtu)
         prefix = ipaddress.IPv4Network(network.subnet).prefixlen
         if network.gateway:
@@ -67,7 +67,8 @@ def _cable_networks(sites: Sites) -> None:
                 site.address(interface, f"{host.addresses[name]}/{prefix}")
 
 
-def _network_bridge(lab: Lab, network: str) -> str:
+def fabric_bridge(lab: Lab, network: str) -> str:
+    """The name of the bridge that is an inventory network, in the fabric's namespace."""
     return f"net{list(lab.networks).index(network)}"
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pyroute2 import IPRoute
+from pyroute2.ethtool.ioctl import IoctlEthtool
 from pyroute2.netlink.exceptions import NetlinkError
 
 from nfvcert.embedded.namespaces import entered, in_namespace
@@ -141,6 +142,16 @@ class Site:
     def permanent_neighbours(self) -> set[str]:
         """The IPv4 addresses of the neighbours that are known for good."""
         return {message.get("dst") for message in self._netlink.get_neighbours(family=2) if message["state"] & 0x80}
+
+    def compute_checksums(self, interface: str) -> None:
+        """Let the kernel fill in the checksums of what it sends; else a switch in userspace gets them empty."""
+
+        def switch_off() -> None:
+            card = IoctlEthtool(interface)
+            card.set_offload_flag("tx-checksumming", False)
+            card.close()
+
+        in_namespace(self.path, switch_off)
 
     def queue(self, interface: str, kind: str, **attributes: Any) -> None:
         """Replace the queueing discipline at an interface's root."""

@@ -36,6 +36,7 @@ EXISTING: Any = {
         },
     },
 }
+GUESTS: Any = {"guests": {"subnet": "192.0.2.128/25"}}
 
 
 def changed(base: Any, changes: dict[str, Any]) -> Any:
@@ -293,6 +294,27 @@ CONTRADICTIONS: list[tuple[str, Any, dict[str, Any], str, str]] = [
         {"traffic.ports.tg1.mac": "02:00:00:00:00:01"},
         "traffic.ports.tg1.mac",
         "MAC address 02:00:00:00:00:01 is taken by port tg0",
+    ),
+    (
+        "servers are seen by nobody",
+        EXISTING,
+        {"cloud": {"name": "gear", "guests": {"network": "guests", "seen_from": "tor-3"}}, "networks": GUESTS},
+        "cloud.guests.seen_from",
+        "no host is named 'tor-3' (there are: tor-1, tor-2)",
+    ),
+    (
+        "who looks at servers is not on their network",
+        EXISTING,
+        {"cloud": {"name": "gear", "guests": {"network": "guests", "seen_from": "tor-1"}}, "networks": GUESTS},
+        "cloud.guests.seen_from",
+        "tor-1 has no address on network guests: it would see no server there",
+    ),
+    (
+        "servers on no network of the inventory",
+        EXISTING,
+        {"cloud": {"name": "gear", "guests": {"network": "servers", "seen_from": "tor-1"}}, "networks": GUESTS},
+        "cloud.guests.network",
+        "no network is named 'servers' (there are: guests)",
     ),
     (
         "TRex nowhere",

@@ -46,6 +46,8 @@ CLOUD_CASES = (
     stopped("nova-conductor", "The conductor has ended", ACTIVE, TOKEN),
     stopped("nova-compute-compute-1", "A hypervisor's agent has ended", "test_anti_affinity_is_kept", TOKEN),
     stopped("neutron-metering-agent", "An agent of Neutron has ended", UP, TOKEN),
+    stopped("neutron-openvswitch-agent-compute-1", "An agent of the data plane has ended", UP, TOKEN),
+    stopped("ovs-vswitchd", "The switch of the data plane has ended", "test_security_groups_are_enforced", TOKEN),
     stopped("neutron-server", "The network API has ended", "test_a_tenant_builds_its_network", TOKEN, IMAGE),
     stopped("placement-api", "Placement has ended", ACTIVE, TOKEN, IMAGE),
     stopped("glance-api", "The image API has ended", IMAGE, TOKEN),
@@ -94,6 +96,14 @@ CLOUD_CASES = (
         "expired-certificate",
         "test_public_endpoints_are_protected",
         says="expired",
+    ),
+    CloudCase(
+        "no-firewall",
+        "Security groups are kept by the API, and not by the data plane",
+        "no-firewall",
+        "test_security_groups_are_enforced",
+        (TOKEN,),
+        says="without a rule that allows it",
     ),
     CloudCase(
         "wrong-endpoint",

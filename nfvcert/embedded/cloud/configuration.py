@@ -70,8 +70,8 @@ def _told(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def files(settings: Settings, computes: Sequence[str]) -> dict[str, str]:
-    """Path below etc/ → text; ``computes``: names of the hypervisors."""
+def files(settings: Settings, computes: Sequence[str], more: Mapping[str, Sections] | None = None) -> dict[str, str]:
+    """Path below etc/ → text; ``computes``: names of the hypervisors; ``more``: files of parts that are optional."""
     made: dict[str, Sections] = {
         "keystone/keystone.conf": _keystone(settings),
         "glance/glance-api.conf": _glance(settings),
@@ -83,6 +83,7 @@ def files(settings: Settings, computes: Sequence[str]) -> dict[str, str]:
         "cinder/cinder.conf": _cinder(settings),
         "heat/heat.conf": _heat(settings),
         **{f"nova/{host}.conf": _compute(settings, host) for host in computes},
+        **(more or {}),
     }
     return {path: _ini(sections) for path, sections in made.items()}
 
@@ -277,7 +278,7 @@ def _ml2() -> Sections:
             "mechanism_drivers": "openvswitch,binding",
             "extension_drivers": "port_security,qos,dns",
         },
-        "ml2_type_flat": {"flat_networks": "public,physnet1"},
+        "ml2_type_flat": {"flat_networks": "public,physnet1,guests"},
         "ml2_type_vlan": {"network_vlan_ranges": "physnet1:100:999"},
         "ml2_type_vxlan": {"vni_ranges": "1:10000"},
         "securitygroup": {"enable_security_group": True},

@@ -1,7 +1,7 @@
 """Faults to seed in the cloud of an embedded lab, which must run: what the VIM suite is shown to find.
 
-`service-stopped`, `no-restart`, `api-errors`, `api-refuses`, `api-slow`, `expired-certificate`, `wrong-endpoint`,
-`slow-database`, `forgetful-database`, `read-only-database`, `broker-partition`, `quota-too-small`,
+`service-stopped`, `no-restart`, `api-errors`, `api-refuses`, `api-slow`, `expired-certificate`, `no-firewall`,
+`wrong-endpoint`, `slow-database`, `forgetful-database`, `read-only-database`, `broker-partition`, `quota-too-small`,
 `leaked-allocation`, `roles-too-wide`, `corrupt-images`.
 Faults of the lab, which must never be blamed on a release: `wrong-password`.
 """
@@ -72,7 +72,7 @@ class ServiceStopped(_OfCloud):
         _hold_down(sites, self.service)
         with suppress(ProcessLookupError):
             os.killpg(_pid(sites, self.service), signal.SIGKILL)
-        time.sleep(AGENT_S if self.service.endswith("-agent") else 1.0)
+        time.sleep(AGENT_S if "-agent" in self.service else 1.0)
 
     def clear(self, sites: Sites) -> None:
         """Let it be started again, and wait until it is."""
@@ -177,6 +177,40 @@ class ExpiredCertificate(_OfCloud):
     def _issue(self, sites: Sites, *, began: timedelta) -> None:
         certificates.issue(_place(sites) / "etc", _address(sites), valid=timedelta(days=365), began=began)
         _reload(sites, {})
+
+
+@dataclass
+class NoFirewall(_OfCloud):
+    """The agents of the data plane let everything through: the API keeps security groups, and nobody else does."""
+
+    name: ClassVar[str] = "no-firewall"
+
+    def check(self, sites: Sites) -> None:
+        """The cloud must have a data plane."""
+        super().check(sites)
+        if not self._files(sites):
+            raise LabError(f"the cloud of lab {sites.lab.lab} has no data plane", what="cloud")
+
+    def seed(self, sites: Sites) -> None:
+        """Let them start again with the driver that does nothing."""
+        self._drive(sites, "openvswitch", "noop")
+
+    def clear(self, sites: Sites) -> None:
+        """Let them start again as they were."""
+        self._drive(sites, "noop", "openvswitch")
+
+    def _files(self, sites: Sites) -> dict[str, Path]:
+        files = {host: _place(sites) / "etc" / installation.AGENT_FILE.format(host=host) for host in sites.hosts}
+        return {f"{services.AGENT}-{host}": path for host, path in files.items() if path.exists()}
+
+    def _drive(self, sites: Sites, here: str, there: str) -> None:
+        for agent, path in self._files(sites).items():
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace(f"firewall_driver = {here}", f"firewall_driver = {there}"), encoding="utf-8")
+            _hold_down(sites, agent)
+            with suppress(ProcessLookupError):
+                os.killpg(_pid(sites, agent), signal.SIGKILL)
+            _let_up(sites, agent)
 
 
 @dataclass
@@ -442,6 +476,7 @@ CLOUD_FAULTS: tuple[type[Fault], ...] = (
     ApiRefuses,
     ApiSlow,
     ExpiredCertificate,
+    NoFirewall,
     WrongEndpoint,
     SlowDatabase,
     ForgetfulDatabase,

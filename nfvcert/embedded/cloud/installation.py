@@ -28,20 +28,22 @@ import psutil
 from ruamel.yaml import YAML
 
 from nfvcert import environments
-from nfvcert.embedded.cloud import certificates, configuration, proxy, services, supervisor, template
+from nfvcert.embedded.cloud import certificates, configuration, dataplane, proxy, services, supervisor, template
 from nfvcert.embedded.cloud.configuration import BROKER_PORT, LOOPBACK, PORTS, Settings
 from nfvcert.embedded.namespaces import in_namespace
 from nfvcert.embedded.pop import management_address
 from nfvcert.embedded.programs import environment, program
 from nfvcert.embedded.rundir import Process, namespace_file
+from nfvcert.embedded.sites import opened
 from nfvcert.errors import LabError, Unreachable
-from nfvcert.lab import ControlProcess, Lab
+from nfvcert.lab import ControlProcess, Guests, Lab
 
 __all__ = ["PROGRAMS", "ROLE", "EmbeddedCloud", "await_all", "controller", "hypervisors", "start"]
 
 PROGRAMS = ("haproxy", "mariadb", "mariadb-install-db", "mariadbd", "rabbitmq-server")
 ROLE = "cloud"
 """In the state of a lab, the process that is the parent of all services."""
+AGENT_FILE = "neutron/openvswitch_agent-{host}.ini"
 START_TIMEOUT_S = 180.0
 CONNECT_TIMEOUT_S = 5.0
 
@@ -148,6 +150,10 @@ def start(lab: Lab, folder: Path, tell: Callable[[str], None] = lambda _: None) 
     template.state(settings, secret["admin"], launch, tell)
     for name in ("glance/staging", "glance/tasks", "glance/images", "neutron", "cinder", "heat", "rabbit"):
         (place / "state" / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    if lab.cloud and lab.cloud.guests:
+        with opened(lab, folder) as sites:
+            dataplane.connect(sites, host, hypervisors(lab))
+        dataplane.prepare(settings)
     with (place / "log" / "supervisor.out").open("wb") as log:
         process = launch(
             [str(env / "bin" / "python"), "-P", supervisor.__file__, str(place)],
@@ -161,6 +167,8 @@ def start(lab: Lab, folder: Path, tell: Callable[[str], None] = lambda _: None) 
     tell("starting the services of the cloud (half a minute)")
     try:
         await_all(EmbeddedCloud(lab, folder), lambda: process.poll() is None)
+        if lab.cloud and lab.cloud.guests:
+            _provide_network(EmbeddedCloud(lab, folder), lab.cloud.guests, secret["admin"])
     except BaseException:
         _end_all(process.pid)
         process.wait()
@@ -184,7 +192,10 @@ def _end_all(parent: int) -> None:
 
 def _write(lab: Lab, settings: Settings, address: str, admin_password: str) -> None:
     etc = settings.folder / "etc"
-    written = configuration.files(settings, hypervisors(lab))
+    guests = lab.cloud is not None and lab.cloud.guests is not None
+    told = dataplane.agents(settings, hypervisors(lab)) if guests else {}
+    agents = {host: AGENT_FILE.format(host=host) for host in told}
+    written = configuration.files(settings, hypervisors(lab), {path: told[host] for host, path in agents.items()})
     for host in hypervisors(lab):
         state = settings.folder / "state" / "nova" / host
         state.mkdir(mode=0o700, parents=True)
@@ -196,7 +207,15 @@ def _write(lab: Lab, settings: Settings, address: str, admin_password: str) -> N
     written["rabbit_plugins"] = "[].\n"
     written["init.sql"] = _first_statements(lab, address)
     written["services.json"] = json.dumps(
-        services.specification(settings, lab.lab, hypervisors(lab), _commands(lab, settings)), indent=1
+        services.specification(
+            settings,
+            lab.lab,
+            hypervisors(lab),
+            _commands(lab, settings) + (dataplane.commands(settings.folder, hypervisors(lab)) if guests else []),
+            agents,
+            variables=dataplane.variables(settings) if guests else {},
+        ),
+        indent=1,
     )
     for name, text in written.items():
         path = etc / name if name != "services.json" else settings.folder / name
@@ -286,12 +305,15 @@ def await_all(cloud: EmbeddedCloud, alive: Callable[[], bool]) -> None:
     probes: dict[str, Callable[[], bool]] = {
         name: functools.partial(_answers, cloud, PORTS[name]) for name in services.API_TYPES
     }
-    if wanted := hypervisors(cloud.lab):
+    wanted = hypervisors(cloud.lab)
+    if wanted:
         probes["nova-compute"] = lambda: _computes_up(cloud, admin_password) >= len(wanted)
+    if wanted and cloud.lab.cloud and cloud.lab.cloud.guests:
+        probes[services.AGENT] = lambda: _agents_up(cloud, admin_password) >= len(wanted)
     deadline = time.monotonic() + START_TIMEOUT_S
     while probes:
         for name, ready in list(probes.items()):
-            if (name != "nova-compute" or len(probes) == 1) and ready():
+            if (name in services.API_TYPES or not probes.keys() & services.API_TYPES.keys()) and ready():
                 del probes[name]
         if not alive():
             raise LabError("the parent of the cloud's services has ended", what="cloud")
@@ -309,16 +331,45 @@ def _answers(cloud: EmbeddedCloud, port: int) -> bool:
         return False
 
 
-def _computes_up(cloud: EmbeddedCloud, password: str) -> int:
-    """How many hypervisors Nova calls up; none while it cannot be asked."""
+def _provide_network(cloud: EmbeddedCloud, guests: Guests, password: str) -> None:
+    """Make the network on which servers are reached. Raises LabError."""
+
+    def made(kind: str, wanted: dict[str, Any]) -> str:
+        status, _, said = _asked(cloud, PORTS["neutron"], "POST", f"/v2.0/{kind}s", json.dumps({kind: wanted}), token)
+        if status != http.client.CREATED:
+            raise LabError(f"Neutron makes no {kind} of the provider's: {said.decode()[:300]}", what="cloud")
+        return str(json.loads(said)[kind]["id"])
+
+    token = _token(cloud, password)
+    network = made("network", dataplane.network(cloud.lab, guests))
+    made("subnet", dataplane.subnet(cloud.lab, guests, network))
+
+
+def _token(cloud: EmbeddedCloud, password: str) -> dict[str, str]:
+    """The header that shows a token of the administrator. Raises OSError, HTTPException."""
     domain = {"domain": {"id": "default"}, "name": "admin"}
     identity = {"methods": ["password"], "password": {"user": domain | {"password": password}}}
     body = json.dumps({"auth": {"identity": identity, "scope": {"project": domain}}})
+    _, headers, _ = _asked(cloud, PORTS["keystone"], "POST", "/v3/auth/tokens", body)
+    return {"X-Auth-Token": headers.get("X-Subject-Token") or ""}
+
+
+def _computes_up(cloud: EmbeddedCloud, password: str) -> int:
+    """How many hypervisors Nova calls up; none while it cannot be asked."""
     try:
-        _, headers, _ = _asked(cloud, PORTS["keystone"], "POST", "/v3/auth/tokens", body)
-        token = {"X-Auth-Token": headers.get("X-Subject-Token") or ""}
+        token = _token(cloud, password)
         _, _, said = _asked(cloud, PORTS["nova"], "GET", "/v2.1/os-services?binary=nova-compute", headers=token)
         return sum(service["state"] == "up" for service in json.loads(said)["services"])
+    except (OSError, http.client.HTTPException, ValueError, LookupError):
+        return 0
+
+
+def _agents_up(cloud: EmbeddedCloud, password: str) -> int:
+    """How many agents of the data plane Neutron calls alive; none while it cannot be asked."""
+    try:
+        path = f"/v2.0/agents?binary={services.AGENT}"
+        _, _, said = _asked(cloud, PORTS["neutron"], "GET", path, headers=_token(cloud, password))
+        return sum(agent["alive"] for agent in json.loads(said)["agents"])
     except (OSError, http.client.HTTPException, ValueError, LookupError):
         return 0
 

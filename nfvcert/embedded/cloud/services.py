@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from nfvcert.embedded.cloud.configuration import LOOPBACK, PORTS, Settings
 
 __all__ = ["API_TYPES", "Service", "catalogue", "services", "specification", "title"]
 
+AGENT = "neutron-openvswitch-agent"
 API_TYPES = {
     "keystone": "identity",
     "glance": "image",
@@ -45,6 +46,7 @@ _PRELOAD = {
         "neutron.plugins.ml2.plugin",
         "neutron.services.metering.metering_plugin",
         "neutron.services.metering.agents.metering_agent",
+        "nfvcert_privileges:here",
     ),
     "cinder": (
         "cinder.monkey_patch:patch",
@@ -74,8 +76,11 @@ class Service:
     """How much later than the others of its project it is started for the first time."""
 
 
-def services(settings: Settings, computes: Sequence[str]) -> list[Service]:
-    """All processes of Python, with a hypervisor for each name."""
+def services(settings: Settings, computes: Sequence[str], agents: Mapping[str, str]) -> list[Service]:
+    """All processes of Python, with a hypervisor for each name.
+
+    ``agents``: those of the data plane, by host; their configuration below etc/.
+    """
     etc = settings.folder / "etc"
     nova = ("--config-file", str(etc / "nova" / "nova.conf"))
     neutron = tuple(
@@ -106,6 +111,10 @@ def services(settings: Settings, computes: Sequence[str]) -> list[Service]:
         Service("neutron-rpc-server", "neutron", "neutron-rpc-server", argv=neutron),
         Service("neutron-periodic-workers", "neutron", "neutron-periodic-workers", argv=neutron),
         Service("neutron-metering-agent", "neutron", "neutron-metering-agent", argv=metering),
+        *(
+            Service(f"{AGENT}-{host}", "neutron", AGENT, argv=(*neutron, "--config-file", str(etc / path)), delay_s=3.0)
+            for host, path in agents.items()
+        ),
         Service("cinder-api", "cinder", wsgi="cinder.wsgi.api", argv=cinder),
         Service("cinder-scheduler", "cinder", "cinder-scheduler", argv=cinder),
         Service("cinder-volume", "cinder", "cinder-volume", argv=cinder),
@@ -120,9 +129,14 @@ def title(lab: str, name: str) -> str:
 
 
 def specification(
-    settings: Settings, lab: str, computes: Sequence[str], commands: list[dict[str, Any]]
+    settings: Settings,
+    lab: str,
+    computes: Sequence[str],
+    commands: list[dict[str, Any]],
+    agents: Mapping[str, str],
+    variables: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What `supervisor` reads. ``commands``: other programs than Python's."""
+    """What `supervisor` reads. ``commands``: other programs than Python's; ``agents``: see `services`."""
     etc = settings.folder / "etc"
     environment = {
         "OS_KEYSTONE_CONFIG_FILES": str(etc / "keystone" / "keystone.conf"),
@@ -135,6 +149,7 @@ def specification(
         # Native threads: a service that is asked at 50 requests at once answers them side by side.
         "OS_NOVA_DISABLE_EVENTLET_PATCHING": "yes",
         "OS_CINDER_DISABLE_EVENTLET_PATCHING": "yes",
+        **variables,
     }
     listed = [
         {
@@ -146,7 +161,7 @@ def specification(
             **({"script": service.script} if service.script else {}),
             **({"wsgi": service.wsgi, "port": PORTS[service.project]} if service.wsgi else {}),
         }
-        for service in services(settings, computes)
+        for service in services(settings, computes, agents)
     ]
     nurseries = {
         project: {"preload": list(_PRELOAD.get(project, ())), "environment": environment}

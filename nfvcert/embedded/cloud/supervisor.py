@@ -62,7 +62,9 @@ class Parent:
     def _fork(self, name: str) -> int:
         pid = os.fork()
         if pid:
-            (self._folder / "run" / "pids" / name).write_text(f"{pid}\n", encoding="ascii")
+            file = self._folder / "run" / "pids" / name
+            file.with_suffix(".new").write_text(f"{pid}\n", encoding="ascii")
+            file.with_suffix(".new").replace(file)  # whoever reads it finds a number
             return pid
         status = 1
         try:

@@ -23,8 +23,10 @@ class BindingMechanismDriver(api.MechanismDriver):
         return portbindings.CONNECTIVITY_L2
 
     def bind_port(self, context):
-        """Take the first segment."""
+        """Take the first segment without a data plane."""
         for segment in context.segments_to_bind:
+            if segment[api.PHYSICAL_NETWORK] == "guests":
+                continue  # it has a data plane, and so an agent
             details = {
                 portbindings.CAP_PORT_FILTER: True,
                 portbindings.OVS_HYBRID_PLUG: False,
