@@ -166,6 +166,8 @@ class ParameterValues(Part):
     """Capabilities of the interoperability guideline whose tests tempest runs; all among them: every required one."""
     interop_seconds_max: float = Field(default=300.0, gt=0)
     """How long tempest may take, and rally: what did not run by then is NOT_RUN."""
+    rally_scenarios: tuple[Text, ...] = Field(default=("NovaFlavors.list_flavors",), min_length=1)
+    """Scenarios that rally runs."""
     rally_iterations: int = Field(default=5, ge=1, le=100_000)
     """Iterations of each of rally's scenarios."""
     recovery_seconds_max: float = Field(default=60.0, gt=0)
@@ -211,6 +213,7 @@ STRICTER: dict[str, Literal["more", "less", "superset"]] = {
     "api_servers": "more",
     "interop_capabilities": "superset",
     "interop_seconds_max": "more",
+    "rally_scenarios": "superset",
     "rally_iterations": "more",
     "compute_load_seconds": "more",
     "compute_wakeups": "more",
@@ -270,6 +273,7 @@ class DepthParameters(Part):
     api_servers: int | None = Field(default=None, ge=1, le=1000)
     interop_capabilities: tuple[Text, ...] | None = Field(default=None, min_length=1)
     interop_seconds_max: float | None = Field(default=None, gt=0)
+    rally_scenarios: tuple[Text, ...] | None = Field(default=None, min_length=1)
     rally_iterations: int | None = Field(default=None, ge=1, le=100_000)
     compute_load_seconds: float | None = Field(default=None, ge=1, le=3600)
     compute_wakeups: int | None = Field(default=None, ge=100, le=10_000_000)

@@ -343,8 +343,11 @@ def names_of(run: str) -> str:
 
 
 def short_names_of(run: str) -> str:
-    """How short names begin of what a foreign suite makes for a run: 20 characters."""
-    return f"{PREFIX}-{hashlib.sha256(run[:RUN_LENGTH].encode()).hexdigest()[:12]}"
+    """How short names begin of what a foreign suite makes for a run: 16 characters.
+
+    Tempest adds up to 44 to it, and a server's name becomes a host name of 63 characters at most.
+    """
+    return f"{PREFIX}-{hashlib.sha256(run[:RUN_LENGTH].encode()).hexdigest()[:8]}"
 
 
 def _tcp(host: str, port: int) -> socket.socket:

@@ -39,7 +39,8 @@ def find(sdk: Any, run: str = "") -> list[Leftover]:
         with explained(f"{kind.name} cannot be listed"):
             for each in kind.all(sdk):
                 left = Leftover(kind, each)
-                inside = getattr(each, "project_id", None) in projects and not kind.name.startswith("identity.")
+                owner = getattr(each, "project_id", None) or getattr(each, "owner_id", None)
+                inside = owner in projects and not kind.name.startswith("identity.")
                 if left.name.startswith(beginning) or (inside and not _goes_with_its_project(kind, left)):
                     found.append(left)
     return found

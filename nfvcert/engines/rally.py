@@ -6,6 +6,7 @@ A task is made, run with a database of its own, and read back from rally's JSON 
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from nfvcert.judge import ForeignResult, Verdict
 from nfvcert.parts import Part
 from nfvcert.protocols import CloudSession
 
-__all__ = ["Scenario", "Workload", "loaded", "platform", "read_report", "results", "task"]
+__all__ = ["Scenario", "Workload", "loaded", "percentile", "platform", "read_report", "results", "task"]
 
 LOCK = Path(__file__).with_name("rally.lock")
 STEP_TIMEOUT_S = 120.0
@@ -98,6 +99,11 @@ class Workload(_Told):
     def failed(self) -> list[str]:
         """What each iteration with an error says."""
         return [" ".join(" ".join(each.error[:2]).split())[:300] for each in self.data if each.error]
+
+
+def percentile(seconds: Sequence[float], share: float) -> float:
+    """The duration that a share (0…1) of some growing ones does not exceed (nearest rank)."""
+    return seconds[max(0, math.ceil(share * len(seconds)) - 1)]
 
 
 REPORT: TypeAdapter[list[Workload]] = TypeAdapter(list[Workload])
