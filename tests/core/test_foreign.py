@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nfvcert.engines import rally, tempest
+from nfvcert.engines import command, rally, tempest
 from nfvcert.engines.rally import Scenario
 from nfvcert.errors import EngineError
 from nfvcert.foreign import Capability, ForeignOutcome, ForeignTest, Guideline, GuidelineTest, compared, required_tests
@@ -81,10 +81,23 @@ GUIDELINE = Guideline(
 
 
 def test_a_renamed_test_is_found_by_its_id_and_one_that_is_gone_stays_required() -> None:
-    run, absent = required_tests(GUIDELINE, ["one"], {"id-1": ["new.b"]})
-    assert [test.name for test in run] == ["new.b"]
-    assert [test.name for test in absent] == ["gone"]
-    assert {result.verdict for result in compared("tempest", absent, [])} == {Verdict.NOT_RUN}
+    tests = required_tests(GUIDELINE, ["one"], {"id-1": ["new.b"]})
+    assert [(test.name, test.absent) for test in tests] == [("new.b", False), ("gone", True)]
+    gone = compared("tempest", tests, [outcome("success", name="new.b"), outcome("success", name="gone")])[1]
+    assert (gone.verdict, gone.required) == (Verdict.NOT_RUN, True)
+    assert "no test with id-2" in gone.sentence
+
+
+def test_a_test_of_that_name_with_another_id_is_another_test() -> None:
+    (_, gone) = required_tests(GUIDELINE, ["one"], {"id-1": ["a.b"], "id-9": ["gone"]})
+    assert gone.absent
+
+
+def test_what_is_excused_is_told_of_and_never_passes() -> None:
+    tests = required_tests(GUIDELINE, ["one"], {"id-1": ["a.b"], "id-2": ["gone"]}, {"id-1": "no guests"})
+    result = compared("tempest", tests, [outcome("success", name="a.b")])[0]
+    assert (result.verdict, result.required) == (Verdict.NOT_RUN, False)
+    assert "no guests" in result.sentence
 
 
 @pytest.mark.parametrize("capabilities", [["unknown"], ["flags"], []])
@@ -94,9 +107,44 @@ def test_nothing_required_is_an_error(capabilities: list[str]) -> None:
 
 
 def test_the_guideline_that_ships_requires_tests_of_every_capability_asked_for() -> None:
-    run, absent = required_tests(tempest.guideline(), ["all"], {})
-    assert not run
-    assert len(absent) > 200
+    tests = required_tests(tempest.guideline(), ["all"], {})
+    assert all(test.absent for test in tests)
+    assert len(tests) > 200
+    excused = {*tempest.NEED_GUESTS, *tempest.NEED_UNCHECKED_IMAGES}
+    assert excused <= {test.id for test in tests}
+
+
+@pytest.mark.parametrize("status", ["skip", "fail", "inprogress"])
+@pytest.mark.parametrize("around", ["setUpClass", "tearDownClass"])
+def test_a_test_whose_class_did_not_end_well_does_not_pass(around: str, status: str) -> None:
+    of_class = outcome(status, "KeyError: 'x'", f"{around} ({NAME.rpartition('.')[0]})")
+    assert verdict_of(outcome("success"), of_class).verdict is Verdict.NOT_RUN
+
+
+def test_a_failed_test_stays_one_whatever_its_class_says() -> None:
+    of_class = outcome("skip", "", f"setUpClass ({NAME.rpartition('.')[0]})")
+    assert verdict_of(outcome("fail"), of_class).verdict is Verdict.FAIL
+
+
+def test_a_wrong_set_up_is_not_the_release_s_and_a_message_that_names_one_is() -> None:
+    assert verdict_of(outcome("fail", "tempest.lib.exceptions.InvalidConfiguration: x")).verdict is Verdict.NOT_RUN
+    said = "tempest.lib.exceptions.ServerFault: InvalidConfiguration"
+    assert verdict_of(outcome("fail", said)).verdict is Verdict.FAIL
+
+
+PASSED = ForeignResult(engine="tempest", id="x", verdict=Verdict.PASS, sentence="x: passed")
+
+
+@pytest.mark.parametrize(("status", "in_time"), [(1, True), (-9, True), (0, False)])
+def test_an_engine_that_failed_and_tells_of_no_failure_is_not_believed(status: int, in_time: bool) -> None:
+    with pytest.raises(EngineError, match="tells of nothing that failed"):
+        command.contradict("tempest", command.Ended(status, "said", in_time), [PASSED])
+
+
+def test_what_broke_an_engine_off_is_told_of_what_it_did_not_run() -> None:
+    how = command.Ended(-9, "", in_time=True).how
+    (result,) = compared("tempest", [TEST], [outcome("exists")], f"tempest {how}")
+    assert result.sentence == f"{NAME}: it was never begun: tempest was killed by signal 9"
 
 
 REPORT = """{"tasks": [{"subtasks": [{"workloads": [{"scenario": {"A.b": {}}, "load_duration": 2.0, "pass_sla": SLA,
@@ -113,6 +161,7 @@ BAD = '{"duration": 1.0, "error": ["Boom", "it broke"], "atomic_actions": []}'
         ("", "true", Verdict.NOT_RUN),
         (f"{GOOD}, {BAD}", "false", Verdict.FAIL),
         (f"{GOOD}, {GOOD}", "false", Verdict.NOT_RUN),
+        (f"{GOOD}, {GOOD}, {GOOD}", "true", Verdict.NOT_RUN),
     ],
 )
 def test_a_scenario_passes_only_when_all_of_it_ran(data: str, sla: str, verdict: Verdict) -> None:
@@ -124,6 +173,17 @@ def test_a_scenario_passes_only_when_all_of_it_ran(data: str, sla: str, verdict:
 def test_a_scenario_that_is_not_in_the_report_did_not_run() -> None:
     (result,) = rally.results([Scenario("A.b", 2, 1, {})], [])
     assert result.verdict is Verdict.NOT_RUN
+
+
+def test_a_scenario_that_is_told_of_twice_is_not_judged_by_one() -> None:
+    text = REPORT.replace("DATA", f"{GOOD}, {GOOD}").replace("SLA", "true")
+    (workload,) = rally.read_report(text)
+    (result,) = rally.results([Scenario("A.b", 2, 1, {})], [workload, workload])
+    assert result.verdict is Verdict.NOT_RUN
+
+
+def test_percentiles_are_of_the_nearest_rank() -> None:
+    assert [rally.percentile([1.0, 2.0, 3.0, 4.0], share) for share in (0.5, 0.95, 0.99)] == [2.0, 4.0, 4.0]
 
 
 def test_a_report_that_is_cut_short_is_an_error() -> None:
