@@ -79,7 +79,7 @@ def run(command: Sequence[str], folder: Path, *, timeout_s: float, output: Path 
     with told.open("wb") as stdout, errors.open("wb") as stderr:
         try:
             process = subprocess.Popen(
-                list(command),
+                ["setpriv", "--pdeathsig", "TERM", "--", *command],  # it ends with us, also where we are killed
                 cwd=folder,
                 env=clean_environment(folder),
                 stdin=subprocess.DEVNULL,
@@ -89,25 +89,25 @@ def run(command: Sequence[str], folder: Path, *, timeout_s: float, output: Path 
             )
         except OSError as error:
             raise EngineError(f"{command[0]} cannot be started: {error.strerror}", what=command[0]) from error
+        in_time = True
         try:
             process.wait(timeout_s)
-            in_time = True
         except subprocess.TimeoutExpired:
             in_time = False
+        finally:
             _end(process)
-        except BaseException:
-            _end(process)
-            raise
     said = "" if output else told.read_text(encoding="utf-8", errors="replace")
     said = f"{said}\n{errors.read_text(encoding='utf-8', errors='replace')}"
     return Ended(process.returncode, "\n".join(said.strip().splitlines()[-30:]), in_time)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a command with its whole session: workers outlive who started them otherwise."""
-    os.killpg(process.pid, signal.SIGINT)
-    try:
-        process.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
+    """End a command with its whole session: workers outlive who started them otherwise, also one that was killed."""
+    with suppress(ProcessLookupError):  # it has ended, and left nobody behind
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            pass
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process.wait()
