@@ -105,9 +105,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """End a command with its whole session: workers outlive who started them otherwise, also one that was killed."""
     with suppress(ProcessLookupError):  # it has ended, and left nobody behind
         os.killpg(process.pid, signal.SIGINT)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            pass
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

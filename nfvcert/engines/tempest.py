@@ -24,7 +24,7 @@ from nfvcert.foreign import ForeignOutcome, ForeignTest, Guideline, compared, re
 from nfvcert.judge import ForeignResult
 from nfvcert.protocols import CloudSession
 
-__all__ = ["NEED_GUESTS", "NEED_UNCHECKED_IMAGES", "Parts", "configuration", "guideline", "prove"]
+__all__ = ["NEED_GUESTS", "NEED_UNCHECKED_IMAGES", "Parts", "configuration", "guideline", "prove", "read_stream"]
 
 LOCK = Path(__file__).with_name("tempest.lock")
 GUIDELINE = Path(__file__).with_name("interop-2020.06.json")
@@ -149,13 +149,13 @@ def _run(
     (folder / "patterns.txt").write_text(patterns, encoding="utf-8")
     stream = folder / "results.subunit"
     ended = command.run([*cloud.command_prefix, *program, *options], folder, timeout_s=timeout_s, output=stream)
-    outcomes = _read(environment, stream, folder)
+    outcomes = read_stream(environment, stream, folder)
     if all(each.status == "exists" for each in outcomes):
         raise EngineError(f"tempest ran no test at all: it {ended.how}: {ended.last}", what="tempest")
     return ended, outcomes
 
 
-def _read(environment: Path, stream: Path, folder: Path) -> list[ForeignOutcome]:
+def read_stream(environment: Path, stream: Path, folder: Path) -> list[ForeignOutcome]:
     """The outcomes of a subunit stream; names are without tempest's tags."""
     reader = [str(environment / "bin" / "python"), "-P", str(Path(__file__).with_name("subunit_results.py"))]
     lines = folder / "results.jsonl"
