@@ -34,6 +34,8 @@ DAMAGED = "subunit.parser"
 NEED_GUESTS = ("id-cbc0f52f-05aa-492b-bdc1-84b575ca294b", "id-ac1ad47f-984b-4441-9274-c9079b7a0666")
 """Tests that log in to a server: they prove nothing where guests do not run."""
 NEED_UNCHECKED_IMAGES = (
+    "id-622b925c-479f-4736-860d-adeaf13bc371",
+    "id-25c8d7b2-df21-460f-87ac-93130bcdc684",
     "id-9959ca1d-1aa7-4b7a-a1ea-0fff0499b37e",
     "id-4a4735a7-f22f-49b6-b0d9-66e1ef7453eb",
     "id-e914a891-3cc8-4b40-ad32-e0a39ffbddbb",
@@ -41,8 +43,9 @@ NEED_UNCHECKED_IMAGES = (
     "id-cf1b9a48-8340-480e-af7b-fe7e17690876",
     "id-7fc9e369-0f58-4d05-9aa5-0969e2d59d15",
     "id-7a95bb92-d99e-4b12-9718-7bc6ab73e6d2",
+    "id-1e341d7a-90a9-494c-b143-2cdf2aeb6aee",
 )
-"""Tests that upload what is no image: where the image service looks into what it is given, as it does by default
+"""Tests whose class uploads what is no image: where the image service looks into what it is given, as it does by default
 since 2025, they cannot be set up, and tempest skips them with their class."""
 OUTCOMES: TypeAdapter[list[ForeignOutcome]] = TypeAdapter(list[ForeignOutcome])
 
