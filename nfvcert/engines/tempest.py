@@ -45,8 +45,8 @@ NEED_UNCHECKED_IMAGES = (
     "id-7a95bb92-d99e-4b12-9718-7bc6ab73e6d2",
     "id-1e341d7a-90a9-494c-b143-2cdf2aeb6aee",
 )
-"""Tests whose class uploads what is no image: where the image service looks into what it is given, as it does by default
-since 2025, they cannot be set up, and tempest skips them with their class."""
+"""Tests whose class uploads what is no image: where the image service looks into what it is given, as it does by
+default since 2025, they cannot be set up, and tempest skips them with their class."""
 OUTCOMES: TypeAdapter[list[ForeignOutcome]] = TypeAdapter(list[ForeignOutcome])
 
 
