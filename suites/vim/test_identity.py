@@ -71,20 +71,25 @@ def test_projects_are_isolated(cloud: CloudSession, basics: Basics, kpi: KpiReco
     server = one.create(
         "compute.server", flavor_id=basics.flavor.id, image_id=basics.image.id, networks=[{"uuid": network.id}]
     )
-    sdk = other.sdk
+    group = one.create("network.security_group")
     leaks = []
-    for what, made, listed, read, delete in (
-        ("network", network, sdk.network.networks, sdk.network.get_network, sdk.network.delete_network),
-        ("volume", volume, sdk.block_storage.volumes, sdk.block_storage.get_volume, sdk.block_storage.delete_volume),
-        ("image", image, sdk.image.images, sdk.image.get_image, sdk.image.delete_image),
-        ("server", server, sdk.compute.servers, sdk.compute.get_server, sdk.compute.delete_server),
+    for proxy, what, made in (
+        (other.sdk.network, "network", network),
+        (other.sdk.network, "security_group", group),
+        (other.sdk.block_storage, "volume", volume),
+        (other.sdk.image, "image", image),
+        (other.sdk.compute, "server", server),
     ):
-        if any(each.id == made.id for each in listed()):
+        if any(each.id == made.id for each in getattr(proxy, f"{what}s")()):
             leaks.append(f"{what} is listed")
-        if not other.refuses(partial(read, made.id)):
+        if not other.refuses(partial(getattr(proxy, f"get_{what}"), made.id)):
             leaks.append(f"{what} is read")
-        if not other.refuses(partial(delete, made.id, ignore_missing=False)):
+        if not other.refuses(partial(getattr(proxy, f"update_{what}"), made.id, name="taken")):
+            leaks.append(f"{what} is changed")
+        if not other.refuses(partial(getattr(proxy, f"delete_{what}"), made.id, ignore_missing=False)):
             leaks.append(f"{what} is deleted")
+    if not other.refuses(partial(other.sdk.compute.stop_server, server.id)):
+        leaks.append("server is stopped")
     kpi.note(leaks=leaks)
     kpi.measure("vim.isolation.leaks", len(leaks))
 

@@ -48,9 +48,13 @@ def test_a_server_lives_its_life(cloud: CloudSession, basics: Basics) -> None:
     told = compute.get_server(server.id)
     assert told.flavor.vcpus == 2, f"resized to 2 VCPUs, the server has {told.flavor.vcpus}"
     assert told.metadata == {"certified": "yes"}, f"its metadata came to be {told.metadata}"
-    actions = [each.action for each in compute.server_actions(server.id)]
+    told_actions = list(compute.server_actions(server.id))
+    actions = [each.action for each in told_actions]
     for wanted in ("create", "stop", "start", "reboot", "pause", "suspend", "shelve", "rebuild", "resize"):
         assert wanted in actions, f"the API does not tell of the action {wanted} (it tells of {', '.join(actions)})"
+    for each in told_actions:
+        for event in compute.get_server_action(each.request_id, server.id).events or ():
+            assert event.result != "Error", f"the action {each.action} ended in an error ({event.event})"
     cloud.delete(server)
     assert not [each for each in compute.servers() if each.id == server.id], "a deleted server is still listed"
 
