@@ -24,7 +24,16 @@ from nfvcert.foreign import ForeignOutcome, ForeignTest, Guideline, compared, re
 from nfvcert.judge import ForeignResult
 from nfvcert.protocols import CloudSession
 
-__all__ = ["NEED_GUESTS", "NEED_UNCHECKED_IMAGES", "Parts", "configuration", "guideline", "prove", "read_stream"]
+__all__ = [
+    "NEED_GUESTS",
+    "NEED_UNCHECKED_IMAGES",
+    "NEED_VOLUMES",
+    "Parts",
+    "configuration",
+    "guideline",
+    "prove",
+    "read_stream",
+]
 
 LOCK = Path(__file__).with_name("tempest.lock")
 GUIDELINE = Path(__file__).with_name("interop-2020.06.json")
@@ -33,6 +42,8 @@ DAMAGED = "subunit.parser"
 """The test that subunit reports where bytes of a stream make no sense."""
 NEED_GUESTS = ("id-cbc0f52f-05aa-492b-bdc1-84b575ca294b", "id-ac1ad47f-984b-4441-9274-c9079b7a0666")
 """Tests that log in to a server: they prove nothing where guests do not run."""
+NEED_VOLUMES = ("id-d8f1ca95-3d5b-44a3-b8ca-909691c9532d", "id-54a01030-c7fc-447c-86ee-c1182beae638")
+"""Tests that copy between an image and a volume: they prove nothing where volumes are simulated."""
 NEED_UNCHECKED_IMAGES = (
     "id-622b925c-479f-4736-860d-adeaf13bc371",
     "id-25c8d7b2-df21-460f-87ac-93130bcdc684",

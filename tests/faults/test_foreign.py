@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from nfvcert import embedded
 from nfvcert.embedded.faults import seeded
@@ -104,13 +106,18 @@ def test_an_environment_that_cannot_be_made_is_no_fault_of_the_release(
 
 
 def test_what_a_killed_tempest_left_is_swept(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
-    asked = command("opco-ru", quick_vim(tmp_path), tmp_path / "reports", "-k", INTEROP, domain="vim")
+    model = quick_vim(tmp_path)
+    few = YAML(typ="safe").load(model.read_text())
+    few["parameters"]["interop_capabilities"] = ["compute-servers-list"]  # long enough to be seen at work
+    with model.open("w") as file:
+        YAML().dump(few, file)
+    asked = command("opco-ru", model, tmp_path / "reports", "-k", INTEROP, domain="vim")
     log = tmp_path / "run.log"
     with log.open("wb") as output:
         run = subprocess.Popen(asked, cwd=ROOT, stdout=output, stderr=output)
     try:
-        deadline = time.monotonic() + 150
-        while "-TokensV3Test-" not in sweep("--dry-run"):  # a project that tempest made
+        deadline = time.monotonic() + 200
+        while not re.search(r"compute\.server .*tempest", sweep("--dry-run")):
             assert run.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.5)
@@ -118,6 +125,9 @@ def test_what_a_killed_tempest_left_is_swept(lab: embedded.EmbeddedLab, tmp_path
         run.kill()
         run.wait()
     assert lab.run_dir.exists()
+    left = sweep("--dry-run")
+    for kind in ("identity.project", "identity.user", "compute.server", "network.network", "network.router"):
+        assert kind in left, left
     assert "deleted" in sweep()
     assert sweep("--dry-run") == "nothing was left\n"
 
