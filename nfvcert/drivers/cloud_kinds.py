@@ -79,6 +79,15 @@ class _Router(Kind):
         super().delete(sdk, made)
 
 
+class _Domain(Kind):
+    """A domain is deleted with its projects and users, and only when it is disabled."""
+
+    def delete(self, sdk: Any, made: Any) -> None:
+        if sdk.identity.find_domain(made.id, ignore_missing=True):
+            sdk.identity.update_domain(made.id, enabled=False)
+        super().delete(sdk, made)
+
+
 # In the order in which they can be deleted.
 KINDS = {
     kind.name: kind
@@ -111,5 +120,6 @@ KINDS = {
         Kind("block_storage.type"),
         Kind("identity.user"),
         Kind("identity.project"),
+        _Domain("identity.domain"),
     )
 }

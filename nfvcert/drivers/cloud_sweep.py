@@ -27,13 +27,18 @@ class Leftover:
 
 
 def find(sdk: Any, run: str = "") -> list[Leftover]:
-    """What carries a name of nfvcert, or of one ``run``, or is in a project that does; in the order of deletion.
+    """What carries a name of nfvcert, or of one ``run``, or is in a project or domain that does; in deletion's order.
 
     Raises ApiFault where a service does not tell.
     """
     beginning = (names_of(run), *((short_names_of(run),) if run else ()))
-    with explained("the projects cannot be listed"):
-        projects = {project.id for project in sdk.identity.projects() if project.name.startswith(beginning)}
+    with explained("the domains and projects cannot be listed"):
+        domains = {domain.id for domain in sdk.identity.domains() if domain.name.startswith(beginning)}
+        projects = {
+            project.id
+            for project in sdk.identity.projects()
+            if project.name.startswith(beginning) or project.domain_id in domains
+        }
     found = []
     for kind in KINDS.values():
         with explained(f"{kind.name} cannot be listed"):
@@ -41,6 +46,7 @@ def find(sdk: Any, run: str = "") -> list[Leftover]:
                 left = Leftover(kind, each)
                 owner = getattr(each, "project_id", None) or getattr(each, "owner_id", None)
                 inside = owner in projects and not kind.name.startswith("identity.")
+                inside = inside or getattr(each, "domain_id", None) in domains
                 if left.name.startswith(beginning) or (inside and not _goes_with_its_project(kind, left)):
                     found.append(left)
     return found

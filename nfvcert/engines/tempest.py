@@ -68,6 +68,8 @@ class Parts:
     images: tuple[str, str]
     flavors: tuple[str, str]
     public_network: str
+    domain: str
+    """Name of the domain in which it makes its projects: their own names tell nothing of the run."""
     images_are_checked: bool = False
     """Whether the image service refuses what is not what it is said to be."""
 
@@ -219,6 +221,7 @@ def configuration(cloud: CloudSession, parts: Parts, folder: Path) -> dict[str, 
             "admin_project_name": _plain(auth.get("project_name") or auth.get("tenant_name") or ""),
             "admin_domain_name": _plain(auth.get("user_domain_name") or "Default"),
             "create_isolated_networks": "true",
+            "default_credentials_domain_name": parts.domain,
         },
         "identity": {
             "uri_v3": _v3(str(auth["auth_url"])),

@@ -58,6 +58,7 @@ def test_the_interoperability_guideline(
             images=(basics.image.id, other_image.id),
             flavors=(basics.flavor.id, other_flavor.id),
             public_network=public.id,
+            domain=cloud.create("identity.domain").name,
             images_are_checked=checked,
         ),
         timeout_s=parameters.interop_seconds_max,

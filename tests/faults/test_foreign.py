@@ -125,7 +125,14 @@ def test_what_a_killed_tempest_left_is_swept(lab: embedded.EmbeddedLab, tmp_path
         run.wait()
     assert lab.run_dir.exists()
     left = sweep("--dry-run")
-    for kind in ("identity.project", "identity.user", "compute.server", "network.network", "network.router"):
+    for kind in (
+        "identity.domain",
+        "identity.project",
+        "identity.user",
+        "compute.server",
+        "network.network",
+        "network.router",
+    ):
         assert kind in left, left
     assert "deleted" in sweep()
     assert sweep("--dry-run") == "nothing was left\n"
