@@ -3,6 +3,7 @@
 from nfvcert.claims import claims
 from nfvcert.engines import rally, tempest
 from nfvcert.engines.rally import Scenario
+from nfvcert.engines.tempest import Admin as TempestAdmin
 from nfvcert.engines.tempest import Parts as TempestParts
 from nfvcert.errors import ApiFault, CriterionFailed, InvalidMeasurement, LabError
 from nfvcert.judge import Verdict
@@ -53,6 +54,7 @@ __all__ = [
     "Shell",
     "Stream",
     "StreamResult",
+    "TempestAdmin",
     "TempestParts",
     "Throughput",
     "TrafficPath",

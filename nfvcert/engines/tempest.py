@@ -10,7 +10,7 @@ import configparser
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +28,7 @@ __all__ = [
     "NEED_GUESTS",
     "NEED_UNCHECKED_IMAGES",
     "NEED_VOLUMES",
+    "Admin",
     "Parts",
     "configuration",
     "guideline",
@@ -62,14 +63,25 @@ OUTCOMES: TypeAdapter[list[ForeignOutcome]] = TypeAdapter(list[ForeignOutcome])
 
 
 @dataclass(frozen=True)
+class Admin:
+    """The administrator that it works as. It makes its projects in this one's domain, whose name tells of the run:
+    their own names do not.
+    """
+
+    username: str
+    password: str = field(repr=False)
+    project: str
+    domain: str
+
+
+@dataclass(frozen=True)
 class Parts:
     """What its tests make servers of: ids of resources of the cloud."""
 
     images: tuple[str, str]
     flavors: tuple[str, str]
     public_network: str
-    domain: str
-    """Name of the domain in which it makes its projects: their own names tell nothing of the run."""
+    admin: Admin
     images_are_checked: bool = False
     """Whether the image service refuses what is not what it is said to be."""
 
@@ -216,12 +228,12 @@ def configuration(cloud: CloudSession, parts: Parts, folder: Path) -> dict[str, 
         "oslo_concurrency": {"lock_path": str(folder / "locks")},
         "auth": {
             "use_dynamic_credentials": "true",
-            "admin_username": _plain(auth["username"]),
-            "admin_password": _plain(auth["password"]),
-            "admin_project_name": _plain(auth.get("project_name") or auth.get("tenant_name") or ""),
-            "admin_domain_name": _plain(auth.get("user_domain_name") or "Default"),
+            "admin_username": _plain(parts.admin.username),
+            "admin_password": _plain(parts.admin.password),
+            "admin_project_name": _plain(parts.admin.project),
+            "admin_domain_name": _plain(parts.admin.domain),
             "create_isolated_networks": "true",
-            "default_credentials_domain_name": parts.domain,
+            "default_credentials_domain_name": parts.admin.domain,
         },
         "identity": {
             "uri_v3": _v3(str(auth["auth_url"])),
