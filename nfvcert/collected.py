@@ -9,7 +9,7 @@ import pytest
 
 from nfvcert.claims import Claim, claims_of, parse
 from nfvcert.testcase import CollectedTest, case_of
-from nfvcert.testmodel import Size
+from nfvcert.testmodel import LAB_KINDS, Size
 
 __all__ = ["DOMAINS", "collected", "opens_lab", "stream_of"]
 
@@ -65,6 +65,7 @@ def _collected(item: pytest.Item) -> CollectedTest:
         measures=tuple(dict.fromkeys(measures)),
         case=case_of(item.nodeid, stream_of(item) or ""),
         needs_forwarding=needs.kwargs.get("forwards") if needs else None,
+        needs=frozenset(_needs(item)),
         expected_seconds=float(expected.args[0]) if expected else None,
         claims=(*_claims(item), *([Claim("lab", exclusive=True)] if destructive else ())),
         shared_fixtures=frozenset(_shared(item)),
@@ -82,6 +83,15 @@ def _covers(item: pytest.Item) -> Iterable[str]:
         if not isinstance(name, str):
             raise pytest.UsageError(f"{item.nodeid}: covers('component', …) takes names of components, not {name!r}")
         yield name
+
+
+def _needs(item: pytest.Item) -> Iterable[str]:
+    """What its lab must have. A name that no lab has would leave the test out everywhere, so it is refused."""
+    for marker in item.iter_markers("needs"):
+        for name in marker.args:
+            if name not in LAB_KINDS:
+                raise pytest.UsageError(f"{item.nodeid}: needs(…) takes one of {', '.join(LAB_KINDS)}, not {name!r}")
+            yield name
 
 
 def _claims(item: pytest.Item) -> Iterable[Claim]:

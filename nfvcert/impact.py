@@ -23,7 +23,7 @@ from nfvcert.release import Change, ReleaseUnit
 from nfvcert.scope import Choice, Scope, choose_for, required_in, risks, scope_of_unit, with_tests
 from nfvcert.streams import plan_tests
 from nfvcert.testcase import CollectedTest
-from nfvcert.testmodel import Criterion, TestModel
+from nfvcert.testmodel import LAB_KINDS, Criterion, TestModel
 from nfvcert.waivers import HeldWaiver
 
 __all__ = ["Impact", "Preview", "impacts", "preview"]
@@ -103,11 +103,10 @@ def _needed(scope: Scope, waived: Mapping[str, HeldWaiver]) -> dict[str, HeldWai
 def _required(model: TestModel, kpis: Mapping[str, Kpi], lab: Lab | None, scope: Scope) -> tuple[Criterion, ...]:
     """The criteria for the lab; without one, those that apply to devices of some kind."""
     if lab is not None:
-        forwards = lab.network.dut.forwards if lab.network else None
-        return criteria_of(model, kpis, lambda member: lab.profile_for(member.domain), forwards, scope.size)
+        return criteria_of(model, kpis, lambda member: lab.profile_for(member.domain), lab.kinds, scope.size)
     of_some = [
-        criteria_of(model, kpis, lambda member: next(iter(member.profiles)), forwards, scope.size)
-        for forwards in ("l2", "l3")
+        criteria_of(model, kpis, lambda member: next(iter(member.profiles)), {*LAB_KINDS} - {forwards}, scope.size)
+        for forwards in ("l3", "l2")
     ]
     bridging, routing = of_some
     return tuple(one if one.applies else other for one, other in zip(bridging, routing, strict=True))

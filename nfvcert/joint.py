@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from nfvcert.measure.kpi import Kpi
 from nfvcert.testmodel import (
@@ -100,12 +100,10 @@ def criteria_of(
     model: TestModel,
     kpis: Mapping[str, Kpi],
     profile_for: Callable[[TestModel], str],
-    forwards: Literal["l2", "l3"] | None,
+    kinds: Collection[str] | None,
     size: Size | None = None,
 ) -> tuple[Criterion, ...]:
     """The criteria of each member for its own profile. Raises BoundProblem as `criteria`."""
     return tuple(
-        criterion
-        for member in model.members
-        for criterion in criteria(member, kpis, profile_for(member), forwards, size)
+        criterion for member in model.members for criterion in criteria(member, kpis, profile_for(member), kinds, size)
     )

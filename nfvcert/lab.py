@@ -343,6 +343,15 @@ class Guests(Part):
     """Their flavor; none: the smallest that fits."""
 
 
+class ObjectStore(Part):
+    """The object store of a cloud (Swift, or what speaks its API)."""
+
+    role: Text = "swiftoperator"
+    """The role of Keystone that lets a user have containers in its project."""
+    quotas: bool = False
+    """Whether containers can have quotas (middleware container_quotas)."""
+
+
 class Cloud(Part):
     """An OpenStack cloud: an entry of clouds.yaml. That of an embedded lab is made when it is needed."""
 
@@ -351,6 +360,8 @@ class Cloud(Part):
     """Service → its processes; an embedded lab knows its own."""
     upgrade_checks: dict[Name, Text] = {}
     """Service → the command that checks its upgrade, on a host of role controller: `nova-status upgrade check`."""
+    object_store: ObjectStore | None = None
+    """None: it has none, and no test asks for one."""
     quota: dict[Name, Annotated[int, Field(ge=1)]] = {}
     """What tests may use of it together: `vcpus: 64`, `instances: 20`."""
     guests: Guests | None = None
@@ -400,6 +411,16 @@ class Lab(Part):
         """``shares``, and this machine's processors, which every embedded lab with a generator measures with."""
         machine = ("machine",) if self.provider == "embedded" and self.traffic and "machine" not in self.shares else ()
         return (*self.shares, *machine)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What criteria and tests may be for that not every lab is or has: `l2` or `l3`, `cloud`, …"""
+        found = {self.network.dut.forwards} if self.network else set[str]()
+        if self.cloud is not None:
+            store = self.cloud.object_store
+            has = {"object-store": store is not None, "object-quotas": store is not None and store.quotas}
+            found |= {"cloud", *(name for name, there in has.items() if there)}
+        return frozenset(found)
 
     @property
     def dut(self) -> Dut:

@@ -9,9 +9,8 @@ deprecated may be removed (OpenStack's interop guidelines). Nothing vanishes fro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
-from nfvcert.testmodel import SIZES, Rule, Size, State, TestModel
+from nfvcert.testmodel import LAB_KINDS, SIZES, LabKind, Rule, Size, State, TestModel
 from nfvcert.units import each_where
 
 __all__ = ["broken_steps"]
@@ -24,19 +23,18 @@ MAY_BECOME: Mapping[State, frozenset[State]] = {
 }
 STRENGTH: tuple[State, ...] = ("removed", "advisory", "deprecated", "required")
 """The weakest first."""
-Forwards = Literal["l2", "l3"]
-Place = tuple[str, Forwards, Size]
-"""A criterion's subject, for a kind of device, for a size of release."""
+Place = tuple[str, LabKind, Size]
+"""A criterion's subject, for a kind of device or lab, for a size of release."""
 
 
 def broken_steps(before: TestModel, after: TestModel) -> tuple[str, ...]:
     """Sentences: criteria of a released version that may not be what they are in the next one; one a criterion."""
     was, now = dict(_states(before)), dict(_states(after))
     found: dict[str, str] = {}
-    for (subject, forwards, size), state in was.items():
+    for (subject, kind, size), state in was.items():
         told = f"{subject} is {state} in {before.version}"
-        next_state = now.get((subject, forwards, size))
-        where = "" if _same_for_all(now, subject) else f" for {size} releases of {forwards} devices"
+        next_state = now.get((subject, kind, size))
+        where = "" if _same_for_all(now, subject) else f" for {size} releases of {_of(kind)}"
         if next_state is None and state != "removed":
             problem = f"and is not in {after.version}{where}: a criterion that is removed stays there"
             found.setdefault(subject, f"{told}, {problem}")
@@ -49,16 +47,19 @@ def broken_steps(before: TestModel, after: TestModel) -> tuple[str, ...]:
 def _states(model: TestModel) -> Iterator[tuple[Place, State]]:
     """The state of each criterion; where several rules stand for one, the strongest."""
     found: dict[Place, State] = {}
-    kinds: tuple[Forwards, ...] = ("l2", "l3")
     for rule in model.criteria:
         for subject in _subjects(rule):
-            for forwards in kinds:
-                if rule.applies_to in (None, forwards):
+            for kind in LAB_KINDS:
+                if rule.applies_to in (None, kind):
                     for size in SIZES:
-                        place = subject, forwards, size
+                        place = subject, kind, size
                         states = (found.get(place, "removed"), rule.state_for(size))
                         found[place] = max(states, key=STRENGTH.index)
     yield from found.items()
+
+
+def _of(kind: LabKind) -> str:
+    return f"{kind} devices" if kind in ("l2", "l3") else f"labs with a {kind}"
 
 
 def _subjects(rule: Rule) -> Iterator[str]:
@@ -70,4 +71,4 @@ def _subjects(rule: Rule) -> Iterator[str]:
 def _same_for_all(states: Mapping[Place, State], subject: str) -> bool:
     """Whether a criterion is in one state for all devices and sizes; also where it is nowhere."""
     its = [state for (of, _, _), state in states.items() if of == subject]
-    return not its or (len(its) == 2 * len(SIZES) and len(set(its)) == 1)
+    return not its or (len(its) == len(LAB_KINDS) * len(SIZES) and len(set(its)) == 1)

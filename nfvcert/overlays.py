@@ -23,6 +23,7 @@ from nfvcert.testmodel import (
     Depth,
     DepthByClass,
     DepthParameters,
+    LabKind,
     ModelVersion,
     Parameters,
     ParameterValues,
@@ -51,7 +52,7 @@ class OverlayRule(Part):
     at_least: Bound | None = None
     at_most: Bound | None = None
     """As in the base; a mapping may name some profiles and leave the others as they are."""
-    applies_to: Literal["l2", "l3"] | None = None
+    applies_to: LabKind | None = None
     required_for: Annotated[tuple[Size, ...], Field(min_length=1)] | None = None
     state: State | None = None
     removed_in: ModelVersion | None = None

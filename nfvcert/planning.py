@@ -110,8 +110,7 @@ def _plan(
 
     composition = _composition(inputs, stream, model, judge)
     scope = _scope(inputs, stream, model, composition)
-    forwards = lab.network.dut.forwards if lab.network else None
-    required = criteria_of(model, inputs.kpis, profile_for, forwards, scope.size if scope else None)
+    required = criteria_of(model, inputs.kpis, profile_for, lab.kinds, scope.size if scope else None)
     for member, model_path in zip(model.members, model_paths, strict=True):
         if not any(criterion.decides and criterion.kpi.startswith(f"{member.domain}.") for criterion in required):
             raise problem_in(

@@ -32,7 +32,7 @@ MARKERS = (
     "large: part of the scope of a large release (several domains)",
     "covers(*components): the components whose faults this test can find",
     "measures(*kpis): the KPIs that this test measures; it is INCONCLUSIVE when it passes without them",
-    "needs(forwards='l2'|'l3'): the kind of device that this test is for",
+    "needs(*kinds, forwards='l2'|'l3'): the kind of device, or of lab ('cloud', 'object-store'), that this test is for",
     "expected_seconds(seconds): how long it takes where it never ran before",
     "claims(kind, exclusive=False, every=False, amount=0, **capabilities): what the test needs of the lab",
     "destructive: it may destroy what is in the lab; it has the lab to itself, and never begins twice by itself",

@@ -74,14 +74,12 @@ def plan_tests(
         asked_for = [kpi for kpi in test.measures if kpi in wanted]
         if test.needs_forwarding not in {None, forwards}:
             reason = f"it is for devices that forward {test.needs_forwarding}, and this lab's forwards {forwards}"
+        elif lacking := test.needs - lab.kinds:
+            reason = f"it needs {', '.join(sorted(lacking))}, which this lab does not have"
         elif choices is not None and not choices[test.test].wanted:
             reason = choices[test.test].reason
         elif test.measures and not asked_for:
-            which = (
-                "does not apply to this lab's device"
-                if set(test.measures) & elsewhere
-                else "is required by no criterion"
-            )
+            which = "does not apply to this lab" if set(test.measures) & elsewhere else "is required by no criterion"
             reason = f"what it measures ({', '.join(test.measures)}) {which}"
         else:
             needs = allocate(test.claims, resources, used)

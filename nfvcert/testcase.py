@@ -23,6 +23,8 @@ class CollectedTest:
     case: str = ""
     """Its node id without the stream: what it is called in every lab."""
     needs_forwarding: str | None = None
+    needs: frozenset[str] = frozenset()
+    """What not every lab has (`LAB_KINDS`), and a test cannot do without."""
     expected_seconds: float | None = None
     claims: tuple[Claim, ...] = ()
     shared_fixtures: frozenset[str] = frozenset()

@@ -19,6 +19,7 @@ from nfvcert.parts import Contradiction, Name, Part, Text
 
 __all__ = [
     "DEPTHS",
+    "LAB_KINDS",
     "SHARED_PARAMETERS",
     "SIZES",
     "Bound",
@@ -26,6 +27,7 @@ __all__ = [
     "Depth",
     "DepthByClass",
     "DepthParameters",
+    "LabKind",
     "ModelVersion",
     "ParameterValues",
     "Parameters",
@@ -47,6 +49,9 @@ Depth: TypeAlias = Literal["sanity", "basic", "confident", "thorough"]
 DEPTHS: tuple[Depth, ...] = ("sanity", "basic", "confident", "thorough")
 """The shallowest first."""
 ReleaseClass: TypeAlias = Literal["minor", "major"]
+LabKind: TypeAlias = Literal["l2", "l3", "cloud", "object-store", "object-quotas"]
+LAB_KINDS: tuple[LabKind, ...] = ("l2", "l3", "cloud", "object-store", "object-quotas")
+"""What not every lab is or has: a device that forwards so, a cloud, one with an object store, and with quotas in it."""
 State: TypeAlias = Literal["advisory", "required", "deprecated", "removed"]
 """The life of a criterion. `advisory` is judged and shown and decides nothing; `deprecated` still decides, and may be
 removed in a later version; `removed` is not applied, and stays in the file (after OpenStack's interop guidelines)."""
@@ -76,8 +81,8 @@ class Rule(Part):
     """Conditions of the measurement; a list stands for one criterion each."""
     at_least: Bound | None = None
     at_most: Bound | None = None
-    applies_to: Literal["l2", "l3"] | None = None
-    """Only for devices that forward so; others are shown as not applicable."""
+    applies_to: LabKind | None = None
+    """Only for labs whose device forwards so, or that have it; for others it is shown as not applicable."""
     required_for: Annotated[tuple[Size, ...], Field(min_length=1)] = SIZES
     """Sizes of releases; for smaller ones it is advisory."""
     state: State = "required"
@@ -172,6 +177,20 @@ class ParameterValues(Part):
     """Iterations of each of rally's scenarios."""
     recovery_seconds_max: float = Field(default=60.0, gt=0)
     """How long a killed service of the control plane may be waited for."""
+    object_requests: int = Field(default=10, ge=5, le=10_000)
+    """Samples of the response time of each operation on objects."""
+    object_concurrency: tuple[Annotated[int, Field(ge=1, le=500)], ...] = (1, 10)
+    """At how many requests at once the object store is measured."""
+    object_bytes: tuple[Annotated[int, Field(ge=1, le=1 << 30)], ...] = (4096, 1048576)
+    """Sizes of the objects that it is measured with."""
+    object_listed: int = Field(default=120, ge=20, le=100_000)
+    """Objects of the container whose listing is read page by page."""
+    object_listing_seconds_max: float = Field(default=30.0, gt=0)
+    """How long is waited for a listing to show all that was stored."""
+    volume_at_once: int = Field(default=6, ge=2, le=1000)
+    """Volumes that are made, copied, extended and deleted at once."""
+    volume_seconds_max: float = Field(default=60.0, gt=0)
+    """How long is waited for a volume, or a snapshot, to be ready or gone."""
     compute_load_seconds: float = Field(default=2.0, ge=1, le=3600)
     """How long a host's processors, and its memory, are loaded for one measurement."""
     compute_wakeups: int = Field(default=1000, ge=100, le=10_000_000)
@@ -215,6 +234,11 @@ STRICTER: dict[str, Literal["more", "less", "superset"]] = {
     "interop_seconds_max": "more",
     "rally_scenarios": "superset",
     "rally_iterations": "more",
+    "object_requests": "more",
+    "object_concurrency": "superset",
+    "object_bytes": "superset",
+    "object_listed": "more",
+    "volume_at_once": "more",
     "compute_load_seconds": "more",
     "compute_wakeups": "more",
     "compute_bmc_requests": "more",
@@ -231,6 +255,8 @@ def parameter_domain(name: str) -> str:
     """The domain that a parameter is of, which is not shared."""
     if name.startswith("compute_"):
         return "compute"
+    if name.startswith(("object_", "volume_")):
+        return "storage"
     return "vim" if name.startswith(("api_", "recovery_", "interop_", "rally_")) else "network"
 
 
@@ -275,6 +301,11 @@ class DepthParameters(Part):
     interop_seconds_max: float | None = Field(default=None, gt=0)
     rally_scenarios: tuple[Text, ...] | None = Field(default=None, min_length=1)
     rally_iterations: int | None = Field(default=None, ge=1, le=100_000)
+    object_requests: int | None = Field(default=None, ge=5, le=10_000)
+    object_concurrency: tuple[int, ...] | None = None
+    object_bytes: tuple[int, ...] | None = None
+    object_listed: int | None = Field(default=None, ge=20, le=100_000)
+    volume_at_once: int | None = Field(default=None, ge=2, le=1000)
     compute_load_seconds: float | None = Field(default=None, ge=1, le=3600)
     compute_wakeups: int | None = Field(default=None, ge=100, le=10_000_000)
     compute_bmc_requests: int | None = Field(default=None, ge=5, le=10_000)

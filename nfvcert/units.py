@@ -8,10 +8,10 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from nfvcert.measure.kpi import Condition, Kpi
 from nfvcert.testmodel import Bound, Criterion, Rule, Size, State, TestModel
@@ -174,10 +174,12 @@ def criteria(
     model: TestModel,
     kpis: Mapping[str, Kpi],
     profile: str,
-    forwards: Literal["l2", "l3"] | None,
+    kinds: Collection[str] | None,
     size: Size | None = None,
 ) -> tuple[Criterion, ...]:
     """The criteria of a model for a class of device and a size of release, with numbers in the KPIs' units.
+
+    ``kinds``: what the lab is and has of `LAB_KINDS`.
 
     Raises BoundProblem for a KPI in no catalogue, a bound without a value for the profile, or a
     bound in a wrong unit. A rule never disappears silently: one for another kind of device stays
@@ -211,7 +213,7 @@ def criteria(
                 at_most=limits["at_most"],
                 unit=kpi.unit,
                 as_written=written,
-                applies=rule.applies_to is None or rule.applies_to == forwards,
+                applies=rule.applies_to is None or rule.applies_to in (kinds or ()),
                 state=state,
                 note=_note(rule, state, size),
                 source=rule.source,

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
+
+from openstack import exceptions as sdk_errors
 
 __all__ = ["KINDS", "Kind"]
+
+EMPTY_S = 20.0
+"""For the listing of a container that was emptied to show that."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,9 @@ class Kind:
                 raise TimeoutError(f"it is still there {timeout_s:g} s after its deletion")
             time.sleep(0.3)
 
-    def all(self, sdk: Any) -> Iterable[Any]:
-        """All that an administrator sees."""
+    def all(self, sdk: Any, projects: Collection[str] = ()) -> Iterable[Any]:
+        """All that an administrator sees; where that is but its own, those of ``projects`` too (their ids)."""
+        del projects
         wanted = {self.everywhere: True} if self.everywhere else {}
         return getattr(getattr(sdk, self.service), self.listed or f"{self.noun}s")(**wanted)  # type: ignore[no-any-return]
 
@@ -88,6 +95,75 @@ class _Domain(Kind):
         super().delete(sdk, made)
 
 
+@dataclass(frozen=True)
+class StoredContainer:
+    """A container of some project, as its administrator reaches it."""
+
+    name: str
+    project_id: str
+    url: str
+
+    @property
+    def id(self) -> str:
+        """What it is told apart by."""
+        return self.url
+
+
+class _Container(Kind):
+    """A container is deleted with the objects in it. Whoever deletes those of others has the role ResellerAdmin."""
+
+    def read(self, sdk: Any, made: Any) -> Any:
+        return sdk.object_store.get_container_metadata(made.name)
+
+    def delete(self, sdk: Any, made: Any) -> None:
+        store = sdk.object_store
+        url = made.url if isinstance(made, StoredContainer) else f"{store.get_endpoint()}/{quote(made.name, safe='')}"
+        deadline = time.monotonic() + EMPTY_S
+        while True:
+            for each in _listed(store, url):
+                _confirmed(store.delete(f"{url}/{quote(each['name'])}"), 404)
+            # A listing may still be behind what is deleted, or what was stored at the last moment.
+            patient = (409,) if time.monotonic() < deadline else ()
+            if _confirmed(store.delete(url), 404, *patient).status_code != 409:
+                return
+            time.sleep(0.3)
+
+    def all(self, sdk: Any, projects: Collection[str] = ()) -> Iterator[StoredContainer]:
+        if not sdk.has_service("object-store"):
+            return
+        endpoint, own = str(sdk.object_store.get_endpoint()), sdk.current_project_id
+        for project in {own, *projects}:
+            account = endpoint.replace(own, project)
+            try:
+                for each in _listed(sdk.object_store, account):
+                    yield StoredContainer(each["name"], project, f"{account}/{quote(each['name'], safe='')}")
+            except sdk_errors.ForbiddenException as error:
+                # Who may not list its own containers made none; those of a project that is left may be there.
+                if project != own:
+                    raise sdk_errors.SDKException(
+                        f"containers of project {project} are not shown to us, without the role ResellerAdmin: {error}"
+                    ) from error
+
+
+def _listed(store: Any, url: str) -> Iterator[dict[str, Any]]:
+    """The entries of a container, or an account, page by page; of one that is not there, none."""
+    marker = ""
+    while True:
+        answer = _confirmed(store.get(url, params={"format": "json", "marker": marker}), 404)
+        page = answer.json() if answer.status_code == 200 else []
+        yield from page
+        if not page:
+            return
+        marker = page[-1]["name"]
+
+
+def _confirmed(answer: Any, *also: int) -> Any:
+    """An answer that is no error, or has one of some statuses. Raises HttpException."""
+    if answer.status_code not in also:
+        sdk_errors.raise_from_response(answer)
+    return answer
+
+
 # In the order in which they can be deleted.
 KINDS = {
     kind.name: kind
@@ -112,6 +188,7 @@ KINDS = {
         Kind("network.qos_policy", listed="qos_policies"),
         Kind("network.subnet_pool"),
         Kind("network.address_scope"),
+        _Container("object_store.container"),
         Kind("image.image", ready="active", failures=("killed", "deleted")),
         Kind("compute.keypair"),
         Kind("compute.server_group", everywhere="all_projects"),

@@ -42,7 +42,7 @@ def find(sdk: Any, run: str = "") -> list[Leftover]:
     found = []
     for kind in KINDS.values():
         with explained(f"{kind.name} cannot be listed"):
-            for each in kind.all(sdk):
+            for each in kind.all(sdk, projects):
                 left = Leftover(kind, each)
                 owner = getattr(each, "project_id", None) or getattr(each, "owner_id", None)
                 inside = owner in projects and not kind.name.startswith("identity.")

@@ -9,7 +9,7 @@ Faults of the device: `loss`, `rate-cap`, `mtu`, `flap`, `flood`, `leak`, `no-fa
 `wrong-firmware`, `wrong-package`.
 
 Faults of compute hosts are in `nfvcert.embedded.host_faults`.
-Faults of the lab's cloud, which must run, are in `nfvcert.embedded.cloud.faults`.
+Faults of the lab's cloud, which must run, are in `nfvcert.embedded.cloud.faults` and `object_faults` beside it.
 
 A seeded fault is marked in the lab's folder. If the process that seeded it is killed, the next `up`
 makes the lab anew: a fault that nobody cleared would fail the next release.
@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 from nfvcert.embedded import bmc, bridges, emulation, routers, sshd
 from nfvcert.embedded.cabling import device_mtu, fabric_interface
 from nfvcert.embedded.cloud.faults import CLOUD_FAULTS
+from nfvcert.embedded.cloud.object_faults import OBJECT_FAULTS
 from nfvcert.embedded.fault import Fault
 from nfvcert.embedded.faultmarks import mark, unmark
 from nfvcert.embedded.host_faults import HOST_FAULTS
@@ -572,7 +573,9 @@ _OF_LAB: tuple[type[Fault], ...] = (
     WrongPackage,
     NoBmc,
 )
-FAULTS: Mapping[str, type[Fault]] = {fault.name: fault for fault in (*_OF_LAB, *HOST_FAULTS, *CLOUD_FAULTS)}
+FAULTS: Mapping[str, type[Fault]] = {
+    fault.name: fault for fault in (*_OF_LAB, *HOST_FAULTS, *CLOUD_FAULTS, *OBJECT_FAULTS)
+}
 """All faults by name."""
 
 

@@ -135,7 +135,7 @@ def _state(rule: Rule) -> str:
     if rule.state in ("required", "deprecated") and len(rule.required_for) < len(SIZES):
         told.append(f"for {', '.join(rule.required_for)}")
     if rule.applies_to:
-        told.append(f"{rule.applies_to} devices")
+        told.append(f"{rule.applies_to} devices" if rule.applies_to in ("l2", "l3") else f"with a {rule.applies_to}")
     return "\n".join(told)
 
 

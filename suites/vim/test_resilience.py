@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from nfvcert.suite import ApiFault, CloudSession, KpiRecorder, LabError, Parameters, Probe, Progress, Shell, outage
+from nfvcert.suite import ApiFault, CloudSession, KpiRecorder, Lab, LabError, Parameters, Probe, Progress, Shell, outage
 
 if TYPE_CHECKING:
     from suites.vim.conftest import Basics
@@ -38,9 +38,9 @@ def test_apis_and_schedulers_come_back(kill_each: Killing) -> None:
 
 @pytest.mark.medium
 @pytest.mark.covers(
-    "database", "message-broker", "api-load-balancer", "cinder", "glance", "placement", "heat", "compute-agent"
+    "database", "message-broker", "api-load-balancer", "cinder", "glance", "placement", "heat", "compute-agent", "swift"
 )
-@pytest.mark.expected_seconds(120)
+@pytest.mark.expected_seconds(150)
 def test_everything_else_comes_back(cloud: CloudSession, kill_each: Killing) -> None:
     """The database, the message broker, the agents and the other services, each killed in its turn."""
     kill_each(name for name in cloud.control_plane if name not in FIRST)
@@ -48,6 +48,7 @@ def test_everything_else_comes_back(cloud: CloudSession, kill_each: Killing) -> 
 
 @pytest.fixture
 def kill_each(
+    lab: Lab,
     cloud: CloudSession,
     basics: Basics,
     shell: Callable[[str], Shell],
@@ -57,13 +58,14 @@ def kill_each(
 ) -> Killing:
     """``kill_each(names)``: kill each process that the inventory knows, and see the cloud get over it."""
     longest_s = parameters.recovery_seconds_max
+    stored: list[_StoredObject] = []
 
     def kill_one(name: str) -> None:
         place = cloud.control_plane[name]
         host = shell(place.host)
         before = set(host.run(place.pids).stdout.split())
         assert before, f"{name} does not run"
-        with _Probing(cloud) as probing:
+        with _Probing(cloud, stored[0].asked if stored else tuple) as probing:
             # The last thing that was confirmed: a database that forgets it would bring back what was deleted, too.
             confirmed = cloud.create("compute.keypair", public_key=PUBLIC_KEY)
             killed = time.monotonic()
@@ -75,6 +77,8 @@ def kill_each(
         kept = any(each.name == confirmed.name for each in cloud.sdk.compute.keypairs())
         assert kept, f"{name} was killed, and what the cloud had confirmed before is forgotten"
         cloud.delete(confirmed)
+        for each in stored:
+            each.is_whole(name)
         kpi.measure("vim.process_kill.recovery_time", recovered - killed, service=name)
         kpi.measure("vim.process_kill.service_outage", outage(probing.probes), service=name)
         # The APIs read without a scheduler or a broker too: that the cloud works again, a new server shows.
@@ -85,6 +89,8 @@ def kill_each(
         if not wanted:
             raise LabError("the inventory names no process of the control plane that could be killed", what="cloud")
         cloud.delete(basics.server(cloud))  # what does not work before is no outage
+        if lab.cloud and lab.cloud.object_store:
+            stored.append(_StoredObject(cloud.project(lab.cloud.object_store.role)))
         for number, name in enumerate(wanted):
             progress(number, len(wanted), f"killing {name}")
             kill_one(name)
@@ -117,11 +123,35 @@ def _recovered(host: Shell, pids: str, before: set[str], longest_s: float) -> fl
     return None
 
 
+class _StoredObject:
+    """An object that is read while something is broken, and that must still be there after it."""
+
+    def __init__(self, user: CloudSession) -> None:
+        self._store = user.sdk.object_store
+        self._container = f"{self._store.get_endpoint()}/{user.create('object_store.container').name}"
+        answer = self._store.put(f"{self._container}/object", data=b"confirmed")
+        assert answer.status_code == 201, f"an object is not stored: status {answer.status_code}"
+
+    def asked(self) -> tuple[Any, ...]:
+        """Answers of all its servers: the object, its container's listing, its account's listing."""
+        account = self._container.rpartition("/")[0]
+        return tuple(self._store.get(url) for url in (f"{self._container}/object", self._container, account))
+
+    def is_whole(self, killed: str) -> None:
+        """See that it is as it was stored."""
+        found = self._store.get(f"{self._container}/object")
+        assert (found.status_code, found.content) == (200, b"confirmed"), (
+            f"{killed} was killed, and an object that was stored before is answered with status {found.status_code}"
+        )
+
+
 class _Probing:
     """Asks the APIs as a user does, at short intervals, while something is broken."""
 
-    def __init__(self, cloud: CloudSession) -> None:
+    def __init__(self, cloud: CloudSession, objects: Callable[[], tuple[Any, ...]]) -> None:
+        """``objects``: asks the object store, where there is one."""
         self.probes: list[Probe] = []
+        self._objects = objects
         self._cloud = cloud
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probes", daemon=True)
@@ -161,6 +191,7 @@ class _Probing:
                 sdk.network.get("/networks?limit=1"),
                 sdk.block_storage.get("/volumes?limit=1"),
                 sdk.image.get("/images?limit=1"),
+                *self._objects(),
             )
         except Exception:  # noqa: BLE001 - whatever it is, it was no answer
             return False

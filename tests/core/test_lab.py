@@ -494,3 +494,17 @@ def test_a_lab_does_not_change() -> None:
     lab = Lab.model_validate(SWITCHED)
     with pytest.raises(ValidationError, match="frozen"):
         lab.profile = "other"
+
+
+@pytest.mark.parametrize(
+    ("cloud", "kinds"),
+    [
+        (None, set()),
+        ({"name": "pod"}, {"cloud"}),
+        ({"name": "pod", "object_store": {}}, {"cloud", "object-store"}),
+        ({"name": "pod", "object_store": {"quotas": True}}, {"cloud", "object-store", "object-quotas"}),
+    ],
+)
+def test_a_lab_has_what_its_inventory_declares(cloud: object, kinds: set[str]) -> None:
+    shipped = files.read_lab(Path(__file__).parents[2] / "lab_inventory" / "opco-ru.yaml")
+    assert Lab.model_validate(shipped.model_dump() | {"cloud": cloud}).kinds == {"l2"} | kinds

@@ -228,3 +228,9 @@ def test_streams_are_worked_off_in_order_and_by_priority() -> None:
 
 def test_capacities_are_those_of_the_labs_clouds() -> None:
     assert capacities_of([stream("a", lab=big_lab())]) == {"opco-ru/cloud/vcpus": 64, "opco-ru/cloud/instances": 20}
+
+
+def test_what_a_lab_lacks_is_left_out_with_its_reason() -> None:
+    planned, left_out = plan(collected("a", NDR), collected("b", NDR, needs=frozenset({"object-store"})))
+    assert [*planned] == ["a"]
+    assert left_out == {"b": "it needs object-store, which this lab does not have"}

@@ -173,6 +173,14 @@ def test_a_rule_for_another_kind_of_device_stays_visible() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kinds", "applies"), [({"l2", "cloud"}, False), ({"cloud", "object-store"}, True), (None, False)]
+)
+def test_a_rule_for_what_a_lab_has_not_stays_visible(kinds: set[str] | None, *, applies: bool) -> None:
+    (found,) = criteria(model({"kpi": LEAKED, "at_most": 0, "applies_to": "object-store"}), KPIS, "software", kinds)
+    assert found.applies is applies
+
+
+@pytest.mark.parametrize(
     ("rule", "key", "text"),
     [
         ({"kpi": "network.throughput.ndf", "at_least": "1 kpps"}, ("criteria", 0, "kpi"), "network.throughput.ndf"),

@@ -253,3 +253,8 @@ def test_a_plan_runs_nothing(project: Project) -> None:
     (bar,) = plan["bars"]
     assert bar["test"] == "suites/test_it.py::test_fast[opco-ru]"
     assert plan["bound_seconds"] <= plan["seconds"] == bar["seconds"]
+
+
+def test_a_need_that_no_lab_has_is_not_left_out_everywhere(project: Project) -> None:
+    project.suite("import pytest\n\n@pytest.mark.needs('object-stor')\n" + PASSES)
+    assert "not 'object-stor'" in refused(project)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["DATABASES", "LOOPBACK", "PORTS", "REGION", "Settings", "files"]
+__all__ = ["DATABASES", "LOOPBACK", "PORTS", "REGION", "Settings", "files", "ini", "user"]
 
 Sections: TypeAlias = Mapping[str, Mapping[str, object]]
 
@@ -44,6 +44,8 @@ class Settings:
     """Of all service users, the database and the broker: of this machine's template."""
     host: str
     """The controller's name, by which its services are known."""
+    object_store: bool = False
+    """Whether it has one."""
     report_s: int = 5
     """How often services say that they are up."""
 
@@ -57,8 +59,8 @@ class Settings:
         return f"rabbit://cloud:{self.password}@{LOOPBACK}:{BROKER_PORT}/"
 
 
-def _ini(sections: Sections) -> str:
-    """The text of a file that oslo.config reads."""
+def ini(sections: Sections) -> str:
+    """The text of a file that oslo.config, or paste, reads."""
     return "".join(
         f"[{section}]\n" + "".join(f"{name} = {_told(value)}\n" for name, value in options.items()) + "\n"
         for section, options in sections.items()
@@ -85,14 +87,14 @@ def files(settings: Settings, computes: Sequence[str], more: Mapping[str, Sectio
         **{f"nova/{host}.conf": _compute(settings, host) for host in computes},
         **(more or {}),
     }
-    return {path: _ini(sections) for path, sections in made.items()}
+    return {path: ini(sections) for path, sections in made.items()}
 
 
 def _log(settings: Settings, name: str) -> dict[str, object]:
     return {"log_dir": settings.folder / "log", "log_file": f"{name}.log"}
 
 
-def _user(settings: Settings, name: str) -> dict[str, object]:
+def user(settings: Settings, name: str) -> dict[str, object]:
     """How a service shows who it is (keystoneauth's options)."""
     url = f"http://{LOOPBACK}:{PORTS['keystone']}/v3"
     return {
@@ -168,7 +170,7 @@ def _glance(settings: Settings) -> Sections:
             "config_file": settings.environment / "etc" / "glance" / "glance-api-paste.ini",
         },
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        "keystone_authtoken": _user(settings, "glance"),
+        "keystone_authtoken": user(settings, "glance"),
         **_oslo(settings),
     }
 
@@ -178,7 +180,7 @@ def _placement(settings: Settings) -> Sections:
         "DEFAULT": _log(settings, "placement"),
         "placement_database": _database(settings, "placement"),
         "api": {"auth_strategy": "keystone"},
-        "keystone_authtoken": _user(settings, "placement"),
+        "keystone_authtoken": user(settings, "placement"),
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
         "oslo_policy": {"enforce_scope": True, "enforce_new_defaults": True},
     }
@@ -186,7 +188,7 @@ def _placement(settings: Settings) -> Sections:
 
 def _nova(settings: Settings) -> Sections:
     state = settings.folder / "state" / "nova"
-    service_user = {"send_service_user_token": True} | _user(settings, "nova")
+    service_user = {"send_service_user_token": True} | user(settings, "nova")
     return {
         "DEFAULT": _log(settings, "nova")
         | {
@@ -217,10 +219,10 @@ def _nova(settings: Settings) -> Sections:
         "cinder": {"catalog_info": "block-storage::internalURL", "os_region_name": REGION},
         "workarounds": {"skip_cpu_compare_on_dest": True},
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        "keystone_authtoken": _user(settings, "nova"),
+        "keystone_authtoken": user(settings, "nova"),
         "service_user": service_user,
-        "placement": _user(settings, "nova"),
-        "neutron": _user(settings, "nova")
+        "placement": user(settings, "nova"),
+        "neutron": user(settings, "nova")
         | {"service_metadata_proxy": True, "metadata_proxy_shared_secret": settings.password},
         **_oslo(settings),
     }
@@ -263,9 +265,9 @@ def _neutron(settings: Settings) -> Sections:
             "quota_security_group_rule": 1000,
         },
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        "keystone_authtoken": _user(settings, "neutron"),
-        "nova": _user(settings, "neutron") | {"endpoint_type": "internal"},
-        "placement": _user(settings, "neutron"),
+        "keystone_authtoken": user(settings, "neutron"),
+        "nova": user(settings, "neutron") | {"endpoint_type": "internal"},
+        "placement": user(settings, "neutron"),
         **_oslo(settings),
     }
 
@@ -310,9 +312,9 @@ def _cinder(settings: Settings) -> Sections:
         "database": _database(settings, "cinder"),
         "coordination": {"backend_url": f"file://{settings.folder / 'state' / 'cinder'}"},
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        "keystone_authtoken": _user(settings, "cinder"),
-        "service_user": {"send_service_user_token": True} | _user(settings, "cinder"),
-        "nova": _user(settings, "cinder"),
+        "keystone_authtoken": user(settings, "cinder"),
+        "service_user": {"send_service_user_token": True} | user(settings, "cinder"),
+        "nova": user(settings, "cinder"),
         **_oslo(settings),
     }
 
@@ -347,6 +349,6 @@ def _heat(settings: Settings) -> Sections:
             "user_domain_name": "Default",
         },
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        "keystone_authtoken": _user(settings, "heat"),
+        "keystone_authtoken": user(settings, "heat"),
         **_oslo(settings),
     }

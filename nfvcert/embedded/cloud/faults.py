@@ -2,7 +2,7 @@
 
 `service-stopped`, `no-restart`, `api-errors`, `api-refuses`, `api-slow`, `expired-certificate`, `no-firewall`,
 `wrong-endpoint`, `slow-database`, `forgetful-database`, `read-only-database`, `broker-partition`, `quota-too-small`,
-`leaked-allocation`, `roles-too-wide`, `corrupt-images`.
+`leaked-allocation`, `roles-too-wide`, `corrupt-images`, `leaking-quota`.
 Faults of the lab, which must never be blamed on a release: `wrong-password`.
 """
 
@@ -245,6 +245,7 @@ class SlowDatabase(_OfCloud):
     """The database server is stopped for most of the time."""
 
     name: ClassVar[str] = "slow-database"
+    service: ClassVar[str] = "database"
 
     still_s: float = 3.5
     """How long it stands still at a time."""
@@ -255,9 +256,9 @@ class SlowDatabase(_OfCloud):
 
     def seed(self, sites: Sites) -> None:
         """Stop and go, in a thread."""
-        pid = _pid(sites, "database")
+        pid = _pid(sites, self.service)
         self._stop.clear()
-        self._thread = Thread(target=self._stutter, args=(pid,), name="slow database", daemon=True)
+        self._thread = Thread(target=self._stutter, args=(pid,), name=self.name, daemon=True)
         self._thread.start()
 
     def clear(self, sites: Sites) -> None:
@@ -266,7 +267,7 @@ class SlowDatabase(_OfCloud):
         if self._thread:
             self._thread.join()
         with suppress(ProcessLookupError):
-            os.kill(_pid(sites, "database"), signal.SIGCONT)
+            os.kill(_pid(sites, self.service), signal.SIGCONT)
 
     def _stutter(self, pid: int) -> None:
         while not self._stop.is_set():
@@ -447,6 +448,25 @@ class CorruptImages(_OfCloud):
 
 
 @dataclass
+class LeakingQuota(_OfCloud):
+    """The quota of block storage goes up with what is made, and never down with what is deleted."""
+
+    name: ClassVar[str] = "leaking-quota"
+
+    def seed(self, sites: Sites) -> None:
+        """Let the database keep what is in use from falling."""
+        _sql(
+            sites,
+            "CREATE TRIGGER cinder.leaking_quota BEFORE UPDATE ON cinder.quota_usages FOR EACH ROW"
+            " SET NEW.in_use = GREATEST(NEW.in_use, OLD.in_use);",
+        )
+
+    def clear(self, sites: Sites) -> None:
+        """Let it fall again."""
+        _sql(sites, "DROP TRIGGER IF EXISTS cinder.leaking_quota;")
+
+
+@dataclass
 class WrongPassword(_OfCloud):
     """clouds.yaml has another password than the cloud's: the lab's fault."""
 
@@ -486,6 +506,7 @@ CLOUD_FAULTS: tuple[type[Fault], ...] = (
     LeakedAllocation,
     RolesTooWide,
     CorruptImages,
+    LeakingQuota,
     WrongPassword,
 )
 
@@ -526,7 +547,7 @@ def _await_whole(sites: Sites) -> None:
 def _reload(sites: Sites, rules: dict[str, str]) -> None:
     """Let the proxy read its configuration again: a new process takes over, and the old one ends its connections."""
     place = _place(sites)
-    text = proxy.configuration(place, _address(sites), list(services.API_TYPES), rules)
+    text = proxy.configuration(place, _address(sites), installation.apis(sites.lab), rules)
     (place / "etc" / "haproxy.cfg").write_text(text, encoding="utf-8")
     checked = subprocess.run(
         [program("haproxy"), "-c", "-f", str(place / "etc" / "haproxy.cfg")],

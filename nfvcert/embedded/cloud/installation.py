@@ -28,7 +28,16 @@ import psutil
 from ruamel.yaml import YAML
 
 from nfvcert import environments
-from nfvcert.embedded.cloud import certificates, configuration, dataplane, proxy, services, supervisor, template
+from nfvcert.embedded.cloud import (
+    certificates,
+    configuration,
+    dataplane,
+    object_store,
+    proxy,
+    services,
+    supervisor,
+    template,
+)
 from nfvcert.embedded.cloud.configuration import BROKER_PORT, LOOPBACK, PORTS, Settings
 from nfvcert.embedded.namespaces import in_namespace
 from nfvcert.embedded.pop import management_address
@@ -38,7 +47,7 @@ from nfvcert.embedded.sites import opened
 from nfvcert.errors import LabError, Unreachable
 from nfvcert.lab import ControlProcess, Guests, Lab
 
-__all__ = ["PROGRAMS", "ROLE", "EmbeddedCloud", "await_all", "controller", "hypervisors", "start"]
+__all__ = ["PROGRAMS", "ROLE", "EmbeddedCloud", "apis", "await_all", "controller", "hypervisors", "start"]
 
 PROGRAMS = ("haproxy", "mariadb", "mariadb-install-db", "mariadbd", "rabbitmq-server")
 ROLE = "cloud"
@@ -59,6 +68,15 @@ def controller(lab: Lab) -> str:
 def hypervisors(lab: Lab) -> list[str]:
     """The hosts for each of which a hypervisor is simulated."""
     return [name for name, host in lab.hosts.items() if "compute" in host.roles]
+
+
+def apis(lab: Lab) -> list[str]:
+    """The APIs of a lab's cloud, in the words of `configuration.PORTS`."""
+    return services.apis(object_store=_has_object_store(lab))
+
+
+def _has_object_store(lab: Lab) -> bool:
+    return lab.cloud is not None and lab.cloud.object_store is not None
 
 
 @dataclass(frozen=True)
@@ -133,7 +151,9 @@ def start(lab: Lab, folder: Path, tell: Callable[[str], None] = lambda _: None) 
         env = environments.make("openstack", lock, tell=tell)
     host = controller(lab)
     secret = template.passwords(env)
-    settings = Settings(place, env, secret["service"], host)
+    settings = Settings(place, env, secret["service"], host, _has_object_store(lab))
+    if settings.object_store:
+        object_store.check_place(place)
     address = management_address(lab, host)
     _write(lab, settings, address, secret["admin"])
 
@@ -148,7 +168,8 @@ def start(lab: Lab, folder: Path, tell: Callable[[str], None] = lambda _: None) 
         return in_namespace(str(namespace_file(folder, host)), begun)
 
     template.state(settings, secret["admin"], launch, tell)
-    for name in ("glance/staging", "glance/tasks", "glance/images", "neutron", "cinder", "heat", "rabbit"):
+    swift = [f"swift/devices/{name}" for name in object_store.DEVICES] if settings.object_store else []
+    for name in ("glance/staging", "glance/tasks", "glance/images", "neutron", "cinder", "heat", "rabbit", *swift):
         (place / "state" / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     if lab.cloud and lab.cloud.guests:
         with opened(lab, folder) as sites:
@@ -196,12 +217,14 @@ def _write(lab: Lab, settings: Settings, address: str, admin_password: str) -> N
     told = dataplane.agents(settings, hypervisors(lab)) if guests else {}
     agents = {host: AGENT_FILE.format(host=host) for host in told}
     written = configuration.files(settings, hypervisors(lab), {path: told[host] for host, path in agents.items()})
+    if settings.object_store:
+        written |= object_store.files(settings)
     for host in hypervisors(lab):
         state = settings.folder / "state" / "nova" / host
         state.mkdir(mode=0o700, parents=True)
         # The simulated driver makes its node's number of its name; Nova refuses to start again with another one.
         (state / "compute_id").write_text(str(uuid.uuid5(uuid.NAMESPACE_DNS, host)), encoding="ascii")
-    written["haproxy.cfg"] = proxy.configuration(settings.folder, address, list(services.API_TYPES))
+    written["haproxy.cfg"] = proxy.configuration(settings.folder, address, apis(lab))
     written["delay.lua"] = proxy.SCRIPT
     written["rabbitmq.conf"] = _broker(settings)
     written["rabbit_plugins"] = "[].\n"
@@ -265,7 +288,14 @@ def _first_statements(lab: Lab, address: str) -> str:
         for host in hypervisors(lab)
     )
     moved = f"REPLACE(url, 'https://{template.ADDRESS}:', 'https://{address}:')"
-    return f"UPDATE keystone.endpoint SET url = {moved};\n{mapped}"
+    # The template has them all; what is not there must not be in the catalogue.
+    absent = "" if _has_object_store(lab) else _without("object-store")
+    return f"UPDATE keystone.endpoint SET url = {moved};\n{absent}{mapped}"
+
+
+def _without(service: str) -> str:
+    of_it = f"FROM keystone.service WHERE type = '{service}'"
+    return f"DELETE FROM keystone.endpoint WHERE service_id IN (SELECT id {of_it});\nDELETE {of_it};\n"
 
 
 def _commands(lab: Lab, settings: Settings) -> list[dict[str, Any]]:
@@ -296,24 +326,33 @@ def _commands(lab: Lab, settings: Settings) -> list[dict[str, Any]]:
 
 
 def await_all(cloud: EmbeddedCloud, alive: Callable[[], bool]) -> None:
-    """Wait until each API answers, and each hypervisor is up. Raises LabError with the first telling words of a log.
+    """Wait until each API answers, and hypervisors and volume service are up. Raises LabError with words of a log.
 
     ``alive``: whether there is anything to wait for.
     """
     told = json.loads((cloud.folder / "cloud" / "services.json").read_text(encoding="utf-8"))
     admin_password = template.passwords(Path(told["environment"]))["admin"]
     probes: dict[str, Callable[[], bool]] = {
-        name: functools.partial(_answers, cloud, PORTS[name]) for name in services.API_TYPES
+        name: functools.partial(_answers, cloud, PORTS[name]) for name in apis(cloud.lab)
     }
-    wanted = hypervisors(cloud.lab)
-    if wanted:
-        probes["nova-compute"] = lambda: _computes_up(cloud, admin_password) >= len(wanted)
-    if wanted and cloud.lab.cloud and cloud.lab.cloud.guests:
-        probes[services.AGENT] = lambda: _agents_up(cloud, admin_password) >= len(wanted)
+    if _has_object_store(cloud.lab):
+        servers = object_store.SERVERS.items()
+        probes |= {f"swift-{name}": functools.partial(_answers, cloud, port) for name, port in servers}
+    workers: dict[str, Callable[[], bool]] = {
+        "cinder-volume": lambda: _services_up(cloud, admin_password, "cinder", "/v3", "cinder-volume") >= 1
+    }
+    if wanted := hypervisors(cloud.lab):
+        workers["nova-compute"] = lambda: (
+            _services_up(cloud, admin_password, "nova", "/v2.1", "nova-compute") >= len(wanted)
+        )
+        if cloud.lab.cloud and cloud.lab.cloud.guests:
+            workers[services.AGENT] = lambda: _agents_up(cloud, admin_password) >= len(wanted)
+    probes |= workers
     deadline = time.monotonic() + START_TIMEOUT_S
     while probes:
         for name, ready in list(probes.items()):
-            if (name in services.API_TYPES or not probes.keys() & services.API_TYPES.keys()) and ready():
+            # The workers are asked for by the APIs, and so come last.
+            if (name not in workers or probes.keys() <= workers.keys()) and ready():
                 del probes[name]
         if not alive():
             raise LabError("the parent of the cloud's services has ended", what="cloud")
@@ -354,11 +393,11 @@ def _token(cloud: EmbeddedCloud, password: str) -> dict[str, str]:
     return {"X-Auth-Token": headers.get("X-Subject-Token") or ""}
 
 
-def _computes_up(cloud: EmbeddedCloud, password: str) -> int:
-    """How many hypervisors Nova calls up; none while it cannot be asked."""
+def _services_up(cloud: EmbeddedCloud, password: str, api: str, version: str, binary: str) -> int:
+    """How many services of a kind, such as hypervisors, an API calls up; none while it cannot be asked."""
     try:
         token = _token(cloud, password)
-        _, _, said = _asked(cloud, PORTS["nova"], "GET", "/v2.1/os-services?binary=nova-compute", headers=token)
+        _, _, said = _asked(cloud, PORTS[api], "GET", f"{version}/os-services?binary={binary}", headers=token)
         return sum(service["state"] == "up" for service in json.loads(said)["services"])
     except (OSError, http.client.HTTPException, ValueError, LookupError):
         return 0

@@ -51,6 +51,10 @@ def _main(configuration: str, wanted: dict[str, Any]) -> None:
     for name in ("heat_stack_user", "heat_stack_owner", "swiftoperator", "ResellerAdmin"):
         role_id = _new()
         api.role_api.create_role(role_id, {"id": role_id, "name": name})
+        if name == "ResellerAdmin":  # the administrator sees what is stored in any project
+            api.assignment_api.add_role_to_user_and_project(
+                bootstrapper.admin_user_id, bootstrapper.project_id, role_id
+            )
     # Heat keeps the users of stacks in a domain of its own (heat-keystone-setup-domain).
     domain_id = _new()
     api.resource_api.create_domain(domain_id, {"id": domain_id, "name": "heat", "enabled": True})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nfvcert.embedded.cloud.configuration import LOOPBACK, PORTS, Settings
 
-__all__ = ["API_TYPES", "Service", "catalogue", "services", "specification", "title"]
+__all__ = ["API_TYPES", "Service", "apis", "catalogue", "services", "specification", "title"]
 
 AGENT = "neutron-openvswitch-agent"
 API_TYPES = {
@@ -19,9 +20,16 @@ API_TYPES = {
     "neutron": "network",
     "cinder": "block-storage",
     "heat": "orchestration",
+    "swift": "object-store",
 }
-"""API → its service type (OpenStack's service-types authority)."""
-_PATHS = {"keystone": "/v3", "nova": "/v2.1", "cinder": "/v3", "heat": "/v1/%(tenant_id)s"}
+"""API → its service type (OpenStack's service-types authority). Not every cloud has an object store: see `apis`."""
+_PATHS = {
+    "keystone": "/v3",
+    "nova": "/v2.1",
+    "cinder": "/v3",
+    "heat": "/v1/%(tenant_id)s",
+    "swift": "/v1/AUTH_%(tenant_id)s",
+}
 # Module, or module:function to call, in this order.
 _PRELOAD = {
     "keystone": ("keystone.server.wsgi", "keystone.server.flask.application", "keystone.server.backends"),
@@ -57,6 +65,14 @@ _PRELOAD = {
         "cinder.scheduler.manager",
     ),
     "heat": ("heat.cmd.engine", "heat.engine.service", "heat.api.openstack"),
+    "swift": (
+        "swift.proxy.server",
+        "swift.account.server",
+        "swift.container.server",
+        "swift.obj.server",
+        "keystonemiddleware.auth_token",
+        "nfvcert_object_store:install",
+    ),
 }
 
 
@@ -120,7 +136,19 @@ def services(settings: Settings, computes: Sequence[str], agents: Mapping[str, s
         Service("cinder-volume", "cinder", "cinder-volume", argv=cinder),
         Service("heat-api", "heat", wsgi="heat.wsgi.api", argv=heat),
         Service("heat-engine", "heat", "heat-engine", argv=heat),
+        *(_object_store(etc / "swift") if settings.object_store else ()),
     ]
+
+
+def _object_store(etc: Path) -> Iterator[Service]:
+    for name in ("proxy", "account", "container", "object"):
+        argv = (str(etc / f"{name}-server.conf"), "--verbose")
+        yield Service(f"swift-{name}", "swift", f"swift-{name}-server", argv=argv)
+
+
+def apis(*, object_store: bool) -> list[str]:
+    """The APIs of a cloud with or without an object store."""
+    return [name for name in API_TYPES if object_store or name != "swift"]
 
 
 def title(lab: str, name: str) -> str:
@@ -150,6 +178,7 @@ def specification(
         "OS_NOVA_DISABLE_EVENTLET_PATCHING": "yes",
         "OS_CINDER_DISABLE_EVENTLET_PATCHING": "yes",
         **variables,
+        "SWIFT_DIR": str(settings.folder / "state" / "swift"),
     }
     listed = [
         {

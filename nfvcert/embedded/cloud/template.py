@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
-from nfvcert.embedded.cloud import populate
-from nfvcert.embedded.cloud.configuration import DATABASES, REGION, Settings
+from nfvcert.embedded.cloud import object_store, populate, rings
+from nfvcert.embedded.cloud.configuration import DATABASES, LOOPBACK, REGION, Settings
 from nfvcert.embedded.cloud.services import catalogue
 from nfvcert.embedded.programs import program
 from nfvcert.environments import cache
@@ -66,7 +67,9 @@ def state(
 
 def _place(env: Path) -> Path:
     """The folder of the template for an environment, whose name carries the digest of its lock."""
-    recipe = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("template.py", "populate.py"))
+    made_by = ("template.py", "populate.py", "rings.py")
+    recipe = b"".join(Path(__file__).with_name(name).read_bytes() for name in made_by)
+    recipe += json.dumps([catalogue(ADDRESS), object_store.SERVERS, object_store.DEVICES]).encode()
     return cache() / "clouds" / f"{env.name}-{hashlib.sha256(recipe).hexdigest()[:8]}"
 
 
@@ -83,17 +86,32 @@ def _make(settings: Settings, admin_password: str, launch: Callable[..., subproc
     with _database(settings, launch):
         _finish(launch, [program("mariadb"), *_client(folder)], folder, said=_schemas(settings.password))
         _together([functools.partial(_several, launch, folder, step) for step in _steps(env, etc, settings)])
-        wanted = {
+        wanted: dict[str, Any] = {
             "admin_password": admin_password,
             "password": settings.password,
             "region": REGION,
             "services": catalogue(ADDRESS),
         }
-        (folder / "run" / "wanted.json").touch(mode=0o600)
-        (folder / "run" / "wanted.json").write_text(json.dumps(wanted), encoding="utf-8")
-        python = [str(env / "bin" / "python"), "-P", populate.__file__]
-        _finish(launch, [*python, str(etc / "keystone" / "keystone.conf"), str(folder / "run" / "wanted.json")], folder)
-        (folder / "run" / "wanted.json").unlink()
+        with _told(folder, wanted) as file:
+            python = [str(env / "bin" / "python"), "-P", populate.__file__]
+            _finish(launch, [*python, str(etc / "keystone" / "keystone.conf"), file], folder)
+    swift = folder / "state" / "swift"
+    swift.mkdir(mode=0o700)
+    (swift / "swift.conf").touch(mode=0o600)
+    (swift / "swift.conf").write_text(object_store.identity(settings), encoding="ascii")
+    wanted = {"folder": str(swift), "rings": object_store.SERVERS, "devices": object_store.DEVICES, "address": LOOPBACK}
+    with _told(folder, wanted) as file:
+        _finish(launch, [str(env / "bin" / "python"), "-P", rings.__file__, file], folder)
+
+
+@contextmanager
+def _told(folder: Path, wanted: dict[str, Any]) -> Iterator[str]:
+    """What a program of ours in the cloud's environment is to make, as the path of a file."""
+    file = folder / "run" / "wanted.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(wanted), encoding="utf-8")
+    yield str(file)
+    file.unlink()
 
 
 def _steps(env: Path, etc: Path, settings: Settings) -> list[list[list[str]]]:
