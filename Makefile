@@ -37,7 +37,10 @@ lock: ## renew requirements.lock after a change of pyproject.toml
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" $(UPGRADE) \
 		nfvcert/embedded/cloud/openstack.in --output-file nfvcert/embedded/cloud/openstack.lock
-	@if grep -nE '://|find-links' requirements.lock nfvcert/embedded/cloud/openstack.lock; then echo "a place of this machine is in the lock" >&2; exit 1; fi
+	@for engine in tempest rally; do .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE) \
+		nfvcert/engines/$$engine.in --output-file nfvcert/engines/$$engine.lock || exit 1; done
+	@if grep -nE '://|find-links' requirements.lock nfvcert/embedded/cloud/openstack.lock nfvcert/engines/*.lock; then echo "a place of this machine is in the lock" >&2; exit 1; fi
 	@tools/setup
 
 clean: ## remove .venv and caches; reports stay

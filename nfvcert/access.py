@@ -195,6 +195,7 @@ class EmbeddedAccess(_Access):
             self.lab.cloud.name,
             config_file=found.clouds_yaml,
             connect=found.connect,
+            command_prefix=found.command_prefix,
             control_plane=found.control_plane,
             upgrade_checks=found.upgrade_checks,
             without=self.lab.cloud.without,

@@ -168,6 +168,14 @@ class Undeclared(LabError):
     ends_stream = False
 
 
+class NotRun(InvalidMeasurement):
+    """Something that is required did not run, so nothing is known of it."""
+
+
+class EngineError(InvalidMeasurement):
+    """A foreign suite could not be run to its end: its environment, its configuration, a crash."""
+
+
 class SuiteError(NfvcertError):
     """A suite uses nfvcert wrongly: an undeclared KPI, a value that is no number."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from nfvcert.fingerprint import differences, digest
-from nfvcert.judge import Decision, Finding, TestResult, Verdict, decide
+from nfvcert.judge import Decision, Finding, ForeignResult, TestResult, Verdict, decide
 from nfvcert.measure.kpi import Measurement
 from nfvcert.presence import PresenceRow
 from nfvcert.record import (
     CalibrationFacts,
     Event,
+    ForeignTested,
     GeneratorCalibrated,
     LabFingerprinted,
     LeaseLogged,
@@ -48,6 +49,7 @@ class _Gathering:
         self.calibration: CalibrationFacts | None = None
         self.measurements: list[Measurement] = []
         self.series: list[Series] = []
+        self.foreign: dict[tuple[str, str, str], ForeignResult] = {}
         self.tests: dict[str, TestResult] = {}
         self.attempts: list[TestResult] = []
         self.begun: dict[str, TestStarted] = {}
@@ -70,6 +72,8 @@ class _Gathering:
                 self.looked_last = False
             case SeriesDrawn():
                 self.series.append(event.series)
+            case ForeignTested():
+                self._take_foreign(event.results)
             case TestStarted():
                 self._again(event.test)
                 self.begun[event.test] = event
@@ -98,6 +102,13 @@ class _Gathering:
             if key not in known or known[key].present:
                 known[key] = row
         self.presence = known
+
+    def _take_foreign(self, results: Iterable[ForeignResult]) -> None:
+        """A later attempt replaces an earlier one, but for a FAIL."""
+        for result in results:
+            key = (result.test, result.engine, result.id)
+            if key not in self.foreign or self.foreign[key].verdict is not Verdict.FAIL:
+                self.foreign[key] = result
 
     def _not_compared(self) -> Iterable[Finding]:
         """A run that is killed between its last test and its last look may have nothing left to test later."""
@@ -155,11 +166,13 @@ class _Gathering:
             series=tuple(self.series),
             tests=results,
             attempts=tuple(self.attempts),
+            foreign=tuple(self.foreign.values()),
             judgement=decide(
                 plan.criteria,
                 self.measurements,
                 [planned.test for planned in plan.planned],
                 results,
+                foreign=tuple(self.foreign.values()),
                 model=plan.model,
                 lab=plan.lab.lab,
                 trouble=against or list(self._not_compared()),

@@ -18,7 +18,18 @@ from nfvcert.parts import Part
 from nfvcert.testmodel import Criterion
 from nfvcert.waivers import HeldWaiver, waiver_of
 
-__all__ = ["CriterionResult", "Decision", "Finding", "Judgement", "TestResult", "Verdict", "decide", "judge", "worst"]
+__all__ = [
+    "CriterionResult",
+    "Decision",
+    "Finding",
+    "ForeignResult",
+    "Judgement",
+    "TestResult",
+    "Verdict",
+    "decide",
+    "judge",
+    "worst",
+]
 
 
 class Verdict(StrEnum):
@@ -96,6 +107,22 @@ class TestResult(Part):
     broke_off: bool = False
     """It did not get to its end: stopped, hung, or killed with its worker. A resumed run begins it anew."""
     details: dict[str, Any] = {}
+
+
+class ForeignResult(Part):
+    """What became of one test of a foreign suite (tempest, rally) that a test of ours ran."""
+
+    engine: str
+    id: str
+    """As the foreign suite names it."""
+    verdict: Verdict
+    sentence: str
+    seconds: float = 0.0
+    requirements: tuple[str, ...] = ()
+    required: bool = True
+    """Whether the stream's decision depends on it."""
+    test: str = ""
+    """Node id of the test of ours that ran it."""
 
 
 class Finding(Part):
@@ -203,6 +230,7 @@ def decide(
     *,
     model: str = "",
     lab: str = "",
+    foreign: Sequence[ForeignResult] = (),
     trouble: Sequence[Finding] = (),
     waivers: Sequence[HeldWaiver] = (),
     conditions: Sequence[str] = (),
@@ -210,6 +238,7 @@ def decide(
     """Decide a stream: planned against observed.
 
     ``planned`` are the node ids that the plan names; ``tests`` what was observed of them;
+    ``foreign`` what foreign suites told, of which what is required decides as a test of ours;
     ``trouble`` what went wrong outside of any test (a lab that never came up, a results disk that
     is full, Ctrl-C). FAIL anywhere is REJECTED; any hole or doubt is INCONCLUSIVE; only a stream
     whose every criterion that decides and every planned test is PASS is ACCEPTED.
@@ -241,6 +270,16 @@ def decide(
         Finding(verdict=r.verdict, subject=r.test, sentence=r.sentence, blame=r.blame)
         for r in tests
         if r.test not in set(planned)
+    ]
+    findings += [
+        Finding(
+            verdict=r.verdict,
+            subject=f"{r.engine} {r.id}",
+            sentence=r.sentence,
+            blame="release" if r.verdict is Verdict.FAIL else None,
+        )
+        for r in foreign
+        if r.required
     ]
     findings += trouble
     open_findings = sorted(

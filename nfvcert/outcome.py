@@ -11,7 +11,7 @@ from types import TracebackType
 
 import pytest
 
-from nfvcert.errors import Blame, CriterionFailed, Hung, LabError, NfvcertError, StorageError
+from nfvcert.errors import Blame, CriterionFailed, Hung, LabError, NfvcertError, NotRun, StorageError
 from nfvcert.judge import Verdict, worst
 
 __all__ = ["Phases", "is_of_the_cloud"]
@@ -86,7 +86,7 @@ class Phases:
         if isinstance(error, CriterionFailed):
             return Verdict.FAIL, str(error), "release"
         if isinstance(error, NfvcertError):
-            return Verdict.INCONCLUSIVE, error.sentence, error.blame
+            return Verdict.NOT_RUN if isinstance(error, NotRun) else Verdict.INCONCLUSIVE, error.sentence, error.blame
         place = _place(error.__traceback__)
         if is_of_the_cloud(error):
             # The cloud refused, failed or was silent, and the test did not expect it: as an ApiFault says.

@@ -200,6 +200,8 @@ class CloudSession(Protocol):
     """Of a session that `project` made; empty for the administrator's."""
     user_id: str
     password: str
+    short_name: str
+    """How short names begin of what a foreign suite makes for the test's run."""
 
     @property
     def control_plane(self) -> Mapping[str, ControlProcess]:
@@ -209,6 +211,11 @@ class CloudSession(Protocol):
     @property
     def upgrade_checks(self) -> Mapping[str, str]:
         """Service → the command that checks its upgrade, on a host of role controller."""
+        ...
+
+    @property
+    def command_prefix(self) -> tuple[str, ...]:
+        """What a command of this machine begins with that is to reach the cloud; empty: every one does."""
         ...
 
     def name(self) -> str:

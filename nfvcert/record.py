@@ -12,12 +12,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, model_serializer
 
 from nfvcert.catalogue import FactSource
 from nfvcert.claims import Need
 from nfvcert.composition import Composition
-from nfvcert.judge import Finding, Judgement, TestResult
+from nfvcert.judge import Finding, ForeignResult, Judgement, TestResult
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi, Measurement
 from nfvcert.parts import Name, Part
@@ -242,6 +242,14 @@ class SeriesDrawn(Part):
     series: Series
 
 
+class ForeignTested(Part):
+    """A foreign suite ran within a test of ours: what it told, test by test."""
+
+    event: Literal["foreign-tested"] = "foreign-tested"
+    stream: str
+    results: tuple[ForeignResult, ...]
+
+
 class TestFinished(Part):
     """A test ended, with its verdict."""
 
@@ -279,6 +287,7 @@ Event = (
     | GeneratorCalibrated
     | Measured
     | SeriesDrawn
+    | ForeignTested
     | TestFinished
     | Trouble
     | RunFinished
@@ -301,7 +310,17 @@ class StreamRecord(Part):
     tests: tuple[TestResult, ...] = ()
     attempts: tuple[TestResult, ...] = ()
     """Results that a later attempt at the same test replaced. What they measured still counts."""
+    foreign: tuple[ForeignResult, ...] = ()
+    """Tests of foreign suites, each as it went; a FAIL of an earlier attempt stays."""
     judgement: Judgement
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without foreign suites a record is what it was before there were any, and so is its digest."""
+        told: dict[str, Any] = serialize(self)
+        if not self.foreign:
+            told.pop("foreign", None)
+        return told
 
 
 class Resumption(Part):

@@ -13,16 +13,20 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from nfvcert.archive import Evidence
-from nfvcert.errors import CriterionFailed, InvalidMeasurement, SuiteError
-from nfvcert.judge import CriterionResult, Verdict, judge, worst
+from nfvcert.errors import CriterionFailed, InvalidMeasurement, NotRun, SuiteError
+from nfvcert.judge import CriterionResult, ForeignResult, Verdict, judge, worst
 from nfvcert.measure.kpi import Condition, Measurement
 from nfvcert.measure.stats import Estimate, estimate_median
-from nfvcert.record import Event, Measured, Series, SeriesDrawn, StreamPlan
+from nfvcert.record import Event, ForeignTested, Measured, Series, SeriesDrawn, StreamPlan
 
 __all__ = ["KpiRecorder", "Progress"]
 
 Progress = Callable[[float, float, str], None]
 """(seconds done, seconds in all, what) → told to whoever watches."""
+
+
+SENTENCES = 8
+"""How many reasons a test gives; all of them are in the record."""
 
 
 class KpiRecorder:
@@ -38,6 +42,7 @@ class KpiRecorder:
         self.evidence = evidence
         self.measured: list[Measurement] = []
         self.results: list[CriterionResult] = []
+        self.foreign: list[ForeignResult] = []
 
     def measure(self, name: str, value: float | Estimate, **conditions: Condition) -> Verdict | None:
         """Record a KPI, in the catalogue's unit, under conditions, and judge it.
@@ -100,6 +105,17 @@ class KpiRecorder:
         drawn = Series(title=title, x=x, y=y, points=tuple(points), kind=kind, test=self._test)
         self._append(SeriesDrawn(stream=self._plan.stream, series=drawn))
 
+    def tested_by_others(self, results: Sequence[ForeignResult]) -> None:
+        """Record what a foreign suite told, test by test; the verdict of this test becomes the worst of them.
+
+        Raises SuiteError for a suite that told of no required test: that would pass on nothing.
+        """
+        if not any(result.required for result in results):
+            raise SuiteError(f"{self._test}: a foreign suite told of no required test")
+        own = tuple(result.model_copy(update={"test": self._test}) for result in results)
+        self.foreign += own
+        self._append(ForeignTested(stream=self._plan.stream, results=own))
+
     def note(self, **facts: Any) -> None:
         """Keep facts as evidence of this test."""
         self.evidence.add("note", facts)
@@ -108,16 +124,21 @@ class KpiRecorder:
         """Raise what the measurements amount to; returns what is to be said of a test that passed all the same.
 
         An advisory criterion raises nothing, and a missed one that is waived neither.
-        Raises CriterionFailed when a criterion was missed, InvalidMeasurement when one stayed
-        undecided, SuiteError when a declared KPI was not measured.
+        Raises CriterionFailed when a criterion was missed or a foreign test failed, InvalidMeasurement when a
+        criterion stayed undecided, NotRun when a required foreign test did not run, SuiteError when a declared KPI
+        was not measured.
         """
         deciding = [result for result in self.results if result.decides]
-        missed = [result.sentence for result in deciding if result.verdict is Verdict.FAIL]
+        required = [result for result in self.foreign if result.required]
+        failed = [result.sentence for result in required if result.verdict is Verdict.FAIL]
+        missed = _first([*failed, *(result.sentence for result in deciding if result.verdict is Verdict.FAIL)])
         if missed:
-            raise CriterionFailed("; ".join(missed))
+            raise CriterionFailed(missed)
         undecided = [result.sentence for result in deciding if result.verdict is Verdict.INCONCLUSIVE]
         if undecided:
             raise InvalidMeasurement("; ".join(undecided))
+        if unknown := [result.sentence for result in required if result.verdict is not Verdict.PASS]:
+            raise NotRun(_first(unknown))
         absent = sorted(set(self._declared) - {measurement.kpi for measurement in self.measured})
         if absent:
             raise SuiteError(f"the test ended without measuring {', '.join(absent)}, which it declares to measure")
@@ -167,3 +188,9 @@ class KpiRecorder:
             for name, column in zip(names, columns, strict=True)
             for result in self._judge(self._measurement(name, estimate_median(column), conditions))
         }
+
+
+def _first(sentences: Sequence[str]) -> str:
+    """All of a few sentences, the first ones of many."""
+    more = f"; and {len(sentences) - SENTENCES} more" if len(sentences) > SENTENCES else ""
+    return "; ".join(sentences[:SENTENCES]) + more

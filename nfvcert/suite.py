@@ -1,7 +1,12 @@
 """The names that suites use, and no others: what a test can be given, what it can raise, what it can hand over."""
 
 from nfvcert.claims import claims
+from nfvcert.engines import rally, tempest
+from nfvcert.engines.rally import Scenario
+from nfvcert.engines.tempest import Admin as TempestAdmin
+from nfvcert.engines.tempest import Parts as TempestParts
 from nfvcert.errors import ApiFault, CriterionFailed, DeviceFault, InvalidMeasurement, LabError, Undeclared
+from nfvcert.judge import Verdict
 from nfvcert.lab import Lab, StorageTarget
 from nfvcert.measure import durability, fio
 from nfvcert.measure.host import (
@@ -47,14 +52,18 @@ __all__ = [
     "Parameters",
     "Probe",
     "Progress",
+    "Scenario",
     "Shell",
     "StorageTarget",
     "Stream",
     "StreamResult",
+    "TempestAdmin",
+    "TempestParts",
     "Throughput",
     "TrafficPath",
     "Trials",
     "Undeclared",
+    "Verdict",
     "claims",
     "clock_offsets",
     "deviations",
@@ -67,7 +76,9 @@ __all__ = [
     "memory_command",
     "outage",
     "platform_facts",
+    "rally",
     "search",
+    "tempest",
     "undeclared",
     "wakeup_command",
     "wakeup_latency_p99",

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from nfvcert.measure.kpi import Condition, Conditions, KpiName
-from nfvcert.parts import Contradiction, Name, Part
+from nfvcert.parts import Contradiction, Name, Part, Text
 
 __all__ = [
     "DEPTHS",
@@ -168,6 +168,14 @@ class ParameterValues(Part):
     """Servers whose time to ACTIVE is measured."""
     api_ready_seconds: float = Field(default=120.0, gt=0)
     """How long what is made in a cloud may take to be ready to use, where no criterion says."""
+    interop_capabilities: tuple[Text, ...] = Field(default=("identity-v3-tokens-create",), min_length=1)
+    """Capabilities of the interoperability guideline whose tests tempest runs; all among them: every required one."""
+    interop_seconds_max: float = Field(default=300.0, gt=0)
+    """How long tempest may take, and rally: what did not run by then is NOT_RUN."""
+    rally_scenarios: tuple[Text, ...] = Field(default=("NovaFlavors.list_flavors",), min_length=1)
+    """Scenarios that rally runs."""
+    rally_iterations: int = Field(default=5, ge=1, le=100_000)
+    """Iterations of each of rally's scenarios."""
     recovery_seconds_max: float = Field(default=60.0, gt=0)
     """How long a killed service of the control plane may be waited for."""
     object_requests: int = Field(default=10, ge=5, le=10_000)
@@ -241,6 +249,10 @@ STRICTER: dict[str, Literal["more", "less", "superset"]] = {
     "api_requests": "more",
     "api_concurrency": "superset",
     "api_servers": "more",
+    "interop_capabilities": "superset",
+    "interop_seconds_max": "more",
+    "rally_scenarios": "superset",
+    "rally_iterations": "more",
     "object_requests": "more",
     "object_concurrency": "superset",
     "object_bytes": "superset",
@@ -273,7 +285,7 @@ def parameter_domain(name: str) -> str:
         return "compute"
     if name.startswith(("fio_", "storage_", "object_", "volume_")):
         return "storage"
-    return "vim" if name.startswith(("api_", "recovery_")) else "network"
+    return "vim" if name.startswith(("api_", "recovery_", "interop_", "rally_")) else "network"
 
 
 def looser_parameters(before: Parameters, after: Parameters) -> Iterator[tuple[str, str]]:
@@ -286,7 +298,7 @@ def looser_parameters(before: Parameters, after: Parameters) -> Iterator[tuple[s
         if direction is None:
             yield name, f"{name} {_told(now)}, where it is {_told(was)}: another question, not a stricter one"
         elif direction == "superset":
-            if lacking := [each for each in was if each not in now]:
+            if lacking := [each for each in was if each not in now and "all" not in now]:
                 yield name, f"{name} lacks {_told(tuple(lacking))}"
         elif (now < was) == (direction == "more"):
             yield name, f"{name} {_told(now)} is {'less' if direction == 'more' else 'more'} than {_told(was)}"
@@ -313,6 +325,10 @@ class DepthParameters(Part):
     api_requests: int | None = Field(default=None, ge=5, le=10_000)
     api_concurrency: tuple[int, ...] | None = None
     api_servers: int | None = Field(default=None, ge=1, le=1000)
+    interop_capabilities: tuple[Text, ...] | None = Field(default=None, min_length=1)
+    interop_seconds_max: float | None = Field(default=None, gt=0)
+    rally_scenarios: tuple[Text, ...] | None = Field(default=None, min_length=1)
+    rally_iterations: int | None = Field(default=None, ge=1, le=100_000)
     object_requests: int | None = Field(default=None, ge=5, le=10_000)
     object_concurrency: tuple[int, ...] | None = None
     object_bytes: tuple[int, ...] | None = None

@@ -28,7 +28,7 @@ LAYERS = (
             *("claims", "schedule", "status", "testcase", "scope", "sizing", "composition"),
             *("presence", "fingerprint", "gathering", "measure.outage", "measure.host"),
             *("measure.steady_state", "measure.fio", "measure.durability"),
-            *("overlays", "requirements", "life_cycle", "impact", "joint"),
+            *("overlays", "requirements", "life_cycle", "impact", "joint", "foreign"),
         },
     ),
     (
@@ -37,7 +37,7 @@ LAYERS = (
             *("document", "mistakes", "files", "testmodel_files", "campaign_files", "catalogue_files", "pharos"),
             *("waiver_files", "model_releases"),
             *("release_files", "composition_files", "sbom", "release_diff", "release_draft"),
-            *("archive", "drivers", "embedded", "leases", "render", "environments"),
+            *("archive", "drivers", "embedded", "leases", "render", "environments", "engines"),
         },
     ),
     ("access", {"access", "facts"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import secrets
@@ -25,7 +26,7 @@ from nfvcert.drivers.through import Connect, Through
 from nfvcert.errors import ApiFault, LabError, Unreachable
 from nfvcert.lab import ControlProcess
 
-__all__ = ["CloudSession", "OpenStackCloud", "explained", "names_of"]
+__all__ = ["CloudSession", "OpenStackCloud", "explained", "names_of", "short_names_of"]
 
 PREFIX = "nfvcert"
 """All names of what nfvcert makes in a cloud begin with it."""
@@ -50,12 +51,14 @@ class OpenStackCloud:
         *,
         config_file: Path | None = None,
         connect: Connect | None = None,
+        command_prefix: tuple[str, ...] = (),
         control_plane: Mapping[str, ControlProcess] | None = None,
         upgrade_checks: Mapping[str, str] | None = None,
         without: Iterable[str] = (),
     ) -> None:
         """``config_file``: the clouds.yaml; None: where openstacksdk looks. ``connect`` opens connections to its
-        endpoints, where not every process can. ``without``: types of services that the lab says it does not have.
+        endpoints, where not every process can; a command that begins with ``command_prefix`` can. ``without``: types of
+        services that the lab says it does not have.
         """
         self.name = name
         self.control_plane = dict(control_plane or {})
@@ -63,6 +66,7 @@ class OpenStackCloud:
         self.without = tuple(without)
         self._config_file = config_file
         self._connect = connect
+        self.command_prefix = command_prefix
         self._connection: Connection | None = None
         self._region: Any = None
         self.spoken_to: set[tuple[str, int]] = set()
@@ -111,7 +115,8 @@ class OpenStackCloud:
         ``ready_s``: how long what it makes may take to be ready.
         """
         # Two workers may run tests of one beginning, or share something each: a name is never taken twice.
-        return CloudSession(self, self.sdk, f"{names_of(run)}-{what[:WHAT_LENGTH]}-{secrets.token_hex(2)}", ready_s)
+        label = f"{names_of(run)}-{what[:WHAT_LENGTH]}-{secrets.token_hex(2)}"
+        return CloudSession(self, self.sdk, label, ready_s, short_names_of(run))
 
     def user(self, username: str, password: str, project: str) -> Connection:
         """A connection as another user of the default domain."""
@@ -169,8 +174,10 @@ class OpenStackCloud:
 class CloudSession:
     """What one user does in a cloud; all that it makes is deleted by `close`, the last first."""
 
-    def __init__(self, cloud: OpenStackCloud, sdk: Any, label: str, ready_s: float) -> None:
+    def __init__(self, cloud: OpenStackCloud, sdk: Any, label: str, ready_s: float, short_name: str) -> None:
         self._cloud = cloud
+        self.short_name = short_name
+        """How short names begin of what others make for it."""
         self.sdk = sdk
         """openstacksdk's connection (`openstack.connection.Connection`)."""
         self.project_id = self.user_id = self.password = ""
@@ -190,6 +197,11 @@ class CloudSession:
     def upgrade_checks(self) -> Mapping[str, str]:
         """Service → the command that checks its upgrade, on a host of role controller."""
         return self._cloud.upgrade_checks
+
+    @property
+    def command_prefix(self) -> tuple[str, ...]:
+        """What a command of this machine begins with that is to reach the cloud; empty: every one does."""
+        return self._cloud.command_prefix
 
     def name(self) -> str:
         """A name that nothing else has, which tells whose it is."""
@@ -268,7 +280,7 @@ class CloudSession:
                 role = self.sdk.identity.find_role(name, ignore_missing=False)
                 self.sdk.identity.assign_project_role_to_user(project, user, role)
         as_user = self._cloud.user(user.name, password, project.name)
-        inner = CloudSession(self._cloud, as_user, f"{self.label}-p{self._count}", self._ready_s)
+        inner = CloudSession(self._cloud, as_user, f"{self.label}-p{self._count}", self._ready_s, self.short_name)
         inner.project_id, inner.user_id, inner.password = project.id, user.id, password
         self._inner.append(inner)
         return inner
@@ -343,6 +355,15 @@ class _Session(Session):
 def names_of(run: str) -> str:
     """How all names begin of what a run makes in a cloud; of an empty one, those of any run."""
     return f"{PREFIX}-{run[:RUN_LENGTH]}"
+
+
+def short_names_of(run: str) -> str:
+    """How short names begin of what a foreign suite makes for a run: 14 characters.
+
+    Tempest adds up to 48 to it (`-ListServersNegativeTestJSON-server-1234567890-3`), and a server's name becomes a
+    host name of 63 characters at most, which Neutron refuses to cut.
+    """
+    return f"{PREFIX}-{hashlib.sha256(run[:RUN_LENGTH].encode()).hexdigest()[:6]}"
 
 
 def _tcp(host: str, port: int) -> socket.socket:

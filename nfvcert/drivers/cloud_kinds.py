@@ -86,6 +86,15 @@ class _Router(Kind):
         super().delete(sdk, made)
 
 
+class _Domain(Kind):
+    """A domain is deleted with its projects and users, and only when it is disabled."""
+
+    def delete(self, sdk: Any, made: Any) -> None:
+        if sdk.identity.find_domain(made.id, ignore_missing=True):
+            sdk.identity.update_domain(made.id, enabled=False)
+        super().delete(sdk, made)
+
+
 @dataclass(frozen=True)
 class StoredContainer:
     """A container of some project, as its administrator reaches it."""
@@ -188,5 +197,6 @@ KINDS = {
         Kind("block_storage.type"),
         Kind("identity.user"),
         Kind("identity.project"),
+        _Domain("identity.domain"),
     )
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nfvcert.drivers.cloud import explained, names_of
+from nfvcert.drivers.cloud import explained, names_of, short_names_of
 from nfvcert.drivers.cloud_kinds import KINDS, Kind
 from nfvcert.errors import ApiFault
 
@@ -27,13 +27,18 @@ class Leftover:
 
 
 def find(sdk: Any, run: str = "", without: Collection[str] = ()) -> list[Leftover]:
-    """What carries a name of nfvcert, or of one ``run``, or is in a project that does; in the order of deletion.
+    """What carries a name of nfvcert, or of one ``run``, or is in a project or domain that does; in deletion's order.
 
     ``without``: types of services that the cloud does not have. Raises ApiFault where a service does not tell.
     """
-    beginning = names_of(run)
-    with explained("the projects cannot be listed"):
-        projects = {project.id for project in sdk.identity.projects() if project.name.startswith(beginning)}
+    beginning = (names_of(run), *((short_names_of(run),) if run else ()))
+    with explained("the domains and projects cannot be listed"):
+        domains = {domain.id for domain in sdk.identity.domains() if domain.name.startswith(beginning)}
+        projects = {
+            project.id
+            for project in sdk.identity.projects()
+            if project.name.startswith(beginning) or project.domain_id in domains
+        }
     found = []
     for kind in KINDS.values():
         if kind.service in without:
@@ -41,7 +46,9 @@ def find(sdk: Any, run: str = "", without: Collection[str] = ()) -> list[Leftove
         with explained(f"{kind.name} cannot be listed"):
             for each in kind.all(sdk, projects):
                 left = Leftover(kind, each)
-                inside = getattr(each, "project_id", None) in projects and not kind.name.startswith("identity.")
+                owner = getattr(each, "project_id", None) or getattr(each, "owner_id", None)
+                inside = owner in projects and not kind.name.startswith("identity.")
+                inside = inside or getattr(each, "domain_id", None) in domains
                 if left.name.startswith(beginning) or (inside and not _goes_with_its_project(kind, left)):
                     found.append(left)
     return found

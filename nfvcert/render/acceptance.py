@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from nfvcert.judge import CriterionResult, Decision, TestResult, Verdict, worst
+from nfvcert.judge import CriterionResult, Decision, ForeignResult, TestResult, Verdict, worst
 from nfvcert.measure.kpi import Kpi, Measurement
 from nfvcert.presence import PresenceRow
 from nfvcert.record import Record, Series, StreamRecord
@@ -131,6 +131,11 @@ class _StreamView:
         for attempt in self.record.attempts:
             found.setdefault(attempt.test, []).append(attempt)
         return found
+
+    @property
+    def foreign(self) -> list[ForeignResult]:
+        """What foreign suites told, the worst first."""
+        return sorted(self.record.foreign, key=lambda each: words.WORST_FIRST.index(each.verdict))
 
     @functools.cached_property
     def ran(self) -> tuple[datetime, datetime] | None:

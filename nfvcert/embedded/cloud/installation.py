@@ -143,6 +143,11 @@ class EmbeddedCloud:
         """Path of the network namespace in which the endpoints are reached."""
         return str(namespace_file(self.folder, controller(self.lab)))
 
+    @property
+    def command_prefix(self) -> tuple[str, ...]:
+        """What a command begins with that is to reach the endpoints."""
+        return ("nsenter", f"--net={self.namespace}", "--")
+
     def connect(self, host: str, port: int, timeout_s: float = CONNECT_TIMEOUT_S) -> socket.socket:
         """Open a connection to an endpoint. Raises OSError."""
         connection = in_namespace(self.namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
