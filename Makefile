@@ -6,6 +6,9 @@
 # Tests that measure traffic: one after the other, so that none disturbs another. All others run two at a time.
 MEASURING = tests/drivers/traffic tests/embedded/test_devices.py tests/embedded/test_faults.py \
 	tests/embedded/test_ordinary_user.py tests/suites tests/faults
+# Of these, those that start a cloud and mostly wait for it: two files at a time.
+CLOUDS = tests/faults/test_cloud.py tests/faults/test_objects.py tests/faults/test_foreign.py \
+	tests/suites/test_second_cloud.py
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
@@ -19,7 +22,8 @@ test: ## check format, style and types, and run all tests
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/python -m pytest -p no:nfvcert -n 2 tests $(MEASURING:%=--ignore=%)
-	.venv/bin/python -m pytest -p no:nfvcert $(MEASURING)
+	.venv/bin/python -m pytest -p no:nfvcert -n 2 --dist loadfile $(CLOUDS)
+	.venv/bin/python -m pytest -p no:nfvcert $(MEASURING) $(CLOUDS:%=--ignore=%)
 
 bench: setup ## measure what must be fast; writes benchmarks/results.json
 	.venv/bin/python -m benchmarks
