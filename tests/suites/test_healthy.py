@@ -33,7 +33,15 @@ def test_the_cloud_and_the_hosts_of_a_healthy_lab_are_accepted(tmp_path: Path, m
         monkeypatch.setenv("NFVCERT_RUN_DIR", run_dir)
         reports = tmp_path / "reports"
         ended = subprocess.run(
-            [sys.executable, "-m", "pytest", "-m", "vim or compute or storage", "--lab=opco-ru", f"--reports={reports}"],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-m",
+                "vim or compute or storage",
+                "--lab=opco-ru",
+                f"--reports={reports}",
+            ],
             cwd=ROOT,
             capture_output=True,
             text=True,
