@@ -8,7 +8,7 @@ MEASURING = tests/drivers/traffic tests/embedded/test_devices.py tests/embedded/
 	tests/embedded/test_ordinary_user.py tests/suites tests/faults
 # Of these, those that start a cloud and mostly wait for it: two files at a time.
 CLOUDS = tests/faults/test_cloud.py tests/faults/test_objects.py tests/faults/test_foreign.py \
-	tests/suites/test_second_cloud.py
+	tests/suites/test_second_cloud.py tests/suites/test_domains.py
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile

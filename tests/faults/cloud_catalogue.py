@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["CLOUD_CASES", "CloudCase", "table"]
+__all__ = ["CLOUD_CASES", "FAST", "KILLS", "KILLS_OF_THE_REST", "CloudCase", "table"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ TOKEN, IMAGE = "test_tokens_end", "test_an_image_comes_back_as_it_was_uploaded"
 UP, ACTIVE = "test_services_and_agents_are_up", "test_servers_are_active_in_time"
 FAST, ORPHANS = "test_apis_answer_in_time", "test_no_allocation_is_an_orphan"
 VOLUME, STACK = "test_a_volume_is_attached_and_detached", "test_a_failed_update_is_rolled_back"
-KILLS = "test_apis_and_schedulers_come_back"
+KILLS, KILLS_OF_THE_REST = "test_apis_and_schedulers_come_back", "test_everything_else_comes_back"
 
 
 def stopped(service: str, title: str, fails: str, *passes: str, says: str = "") -> CloudCase:
@@ -78,7 +78,7 @@ CLOUD_CASES = (
         "forgetful-database",
         "The database forgets what it had confirmed when it is killed",
         "forgetful-database",
-        "test_everything_else_comes_back",
+        KILLS_OF_THE_REST,
         (TOKEN,),
         says="forgotten",
     ),
