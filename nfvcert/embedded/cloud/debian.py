@@ -80,13 +80,17 @@ def _fetched(name: str, folder: Path, versions: Mapping[str, str]) -> list[Path]
     """The packages to unpack, fetched into a folder."""
     (folder / "partial").mkdir(parents=True)
     (folder / "status").touch()
-    apt = [
-        *("apt-get", "install", "-qq", "--yes", "--no-install-recommends"),
+    (folder / "lists" / "partial").mkdir(parents=True)
+    options = [
         *("-o", f"Dir::State::status={folder / 'status'}"),  # as if nothing were installed
+        # The machine's own lists may be old, or not there: then apt asks for packages that are no more.
+        *("-o", f"Dir::State::lists={folder / 'lists'}"),
         *("-o", f"Dir::Cache::archives={folder}"),
         *("-o", "Debug::NoLocking=1"),  # nothing is installed, and an ordinary user may hold no lock
         *("-o", "APT::Install-Suggests=0", "-o", f"APT::Sandbox::User={'root' if os.geteuid() == 0 else ''}"),
     ]
+    _run(["apt-get", "update", "-qq", *options])
+    apt = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", *options]
     told = _run([*apt, "--print-uris", *ROOTS])
     offered = dict(re.findall(r"^'[^']*' ([^_\s]+)_([^_\s]+)_", told, re.MULTILINE))
     for package, beginning in versions.items():
