@@ -160,7 +160,16 @@ def _answer(name: str, port: int) -> None:
     module, _, function = name.partition(":")
     loaded = importlib.import_module(module)
     application = getattr(loaded, function)() if function else loaded.application
-    waitress.serve(application, host="127.0.0.1", port=port, threads=THREADS, ident="", channel_timeout=60)
+    # Behind the proxy: what it says of how it was asked decides what links begin with, https or http.
+    waitress.serve(
+        application,
+        host="127.0.0.1",
+        port=port,
+        threads=THREADS,
+        ident="",
+        channel_timeout=60,
+        clear_untrusted_proxy_headers=False,
+    )
 
 
 def _main(folder: Path) -> None:
