@@ -76,7 +76,10 @@ def test_the_second_cloud_is_accepted_by_its_inventory_alone(lab: embedded.Embed
     assert run.stream.judgement.decision == "ACCEPTED", run.output
     assert {each.verdict for each in run.stream.tests} == {Verdict.PASS}
     left_out = {each.test.partition("[")[0]: each.reason for each in run.stream.plan.left_out}
-    assert {test.partition("::")[0] for test in left_out} == {"suites/vim/test_orchestration.py"}
+    assert {test.partition("::")[0] for test in left_out} == {
+        "suites/vim/test_data_plane.py",
+        "suites/vim/test_orchestration.py",
+    }
     assert all("orchestration" in reason for reason in left_out.values())
 
 
