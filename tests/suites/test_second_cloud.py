@@ -80,7 +80,7 @@ def test_the_second_cloud_is_accepted_by_its_inventory_alone(lab: embedded.Embed
         "suites/vim/test_data_plane.py",
         "suites/vim/test_orchestration.py",
     }
-    assert all("orchestration" in reason for reason in left_out.values())
+    assert all("orchestration" in reason or "guests" in reason for reason in left_out.values())
 
 
 def test_a_service_of_it_that_has_ended_is_found(
