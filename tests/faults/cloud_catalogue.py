@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["CLOUD_CASES", "FAST", "KILLS", "KILLS_OF_THE_REST", "CloudCase", "table"]
+__all__ = ["CLOUD_CASES", "CloudCase", "table"]
 
 
 @dataclass(frozen=True)
