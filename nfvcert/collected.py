@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from nfvcert.claims import Claim, claims_of, parse
-from nfvcert.lab import OptionalService
 from nfvcert.testcase import CollectedTest, case_of
 from nfvcert.testmodel import LAB_KINDS, Size
 
@@ -57,7 +56,6 @@ def _collected(item: pytest.Item) -> CollectedTest:
     expected = item.get_closest_marker("expected_seconds")
     if expected and not (len(expected.args) == 1 and isinstance(expected.args[0], int | float)):
         raise pytest.UsageError(f"{item.nodeid}: expected_seconds(seconds) takes one number")
-    needs = _needs(item)
     destructive = item.get_closest_marker("destructive") is not None
     return CollectedTest(
         test=item.nodeid,
@@ -65,9 +63,7 @@ def _collected(item: pytest.Item) -> CollectedTest:
         domains=frozenset(marker.name for marker in item.iter_markers()) & DOMAINS,
         measures=tuple(dict.fromkeys(measures)),
         case=case_of(item.nodeid, stream_of(item) or ""),
-        needs_forwarding=needs.get("forwards"),
-        needs_service=needs.get("service"),
-        needs=frozenset(_kinds(item)),
+        needs=frozenset(_needs(item)),
         expected_seconds=float(expected.args[0]) if expected else None,
         claims=(*_claims(item), *([Claim("lab", exclusive=True)] if destructive else ())),
         shared_fixtures=frozenset(_shared(item)),
@@ -76,18 +72,6 @@ def _collected(item: pytest.Item) -> CollectedTest:
         covers=frozenset(_covers(item)),
         size=next((size for size in SIZES if item.get_closest_marker(size)), SIZES[0]),
     )
-
-
-def _needs(item: pytest.Item) -> dict[str, str]:
-    """What its closest marker says that it is for."""
-    known: dict[str, tuple[str, ...]] = {"forwards": ("l2", "l3"), "service": get_args(OptionalService)}
-    marker = item.get_closest_marker("needs")
-    said: dict[str, str] = dict(marker.kwargs) if marker else {}
-    for name, value in said.items():
-        if value not in known.get(name, ()):
-            possible = ", ".join(f"{key}={each!r}" for key, values in known.items() for each in values)
-            raise pytest.UsageError(f"{item.nodeid}: needs({name}={value!r}) is none of {possible}")
-    return said
 
 
 def _covers(item: pytest.Item) -> Iterable[str]:
@@ -99,11 +83,11 @@ def _covers(item: pytest.Item) -> Iterable[str]:
         yield name
 
 
-def _kinds(item: pytest.Item) -> Iterable[str]:
-    """What its lab must have. A name that no lab has would leave the test out everywhere, so it is refused."""
+def _needs(item: pytest.Item) -> Iterable[str]:
+    """What its lab must be or have. A name that no lab has would leave the test out everywhere, so it is refused."""
     for marker in item.iter_markers("needs"):
-        for name in marker.args:
-            if name not in LAB_KINDS:
+        for name in (*marker.args, *marker.kwargs):
+            if name not in LAB_KINDS or name in marker.kwargs:
                 raise pytest.UsageError(f"{item.nodeid}: needs(…) takes one of {', '.join(LAB_KINDS)}, not {name!r}")
             yield name
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -470,6 +470,7 @@ class Lab(Part):
             store = self.cloud.object_store
             has = {"object-store": store is not None, "object-quotas": store is not None and store.quotas}
             has |= {"guests": self.cloud.guests is not None}
+            has |= {service: service not in self.cloud.without for service in get_args(OptionalService)}
             found |= {"cloud", *(name for name, there in has.items() if there)}
         return frozenset(found)
 

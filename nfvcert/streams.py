@@ -62,7 +62,6 @@ def plan_tests(
     Tests of other domains are in neither: they belong to another model.
     Raises CannotGive for a planned test whose claims the lab cannot meet.
     """
-    forwards = lab.network.dut.forwards if lab.network else None
     resources = resources_of(lab)
     used = Counter() if used is None else used
     wanted = {criterion.kpi for criterion in criteria if criterion.applies}
@@ -72,12 +71,8 @@ def plan_tests(
         if not test.domains & set(domains):
             continue
         asked_for = [kpi for kpi in test.measures if kpi in wanted]
-        if test.needs_forwarding not in {None, forwards}:
-            reason = f"it is for devices that forward {test.needs_forwarding}, and this lab's forwards {forwards}"
-        elif lacking := test.needs - lab.kinds:
+        if lacking := test.needs - lab.kinds:
             reason = f"it needs {', '.join(sorted(lacking))}, which this lab does not have"
-        elif lab.cloud and test.needs_service in lab.cloud.without:
-            reason = f"it needs the service {test.needs_service}, and the inventory says that this lab's cloud has none"
         elif choices is not None and not choices[test.test].wanted:
             reason = choices[test.test].reason
         elif test.measures and not asked_for:

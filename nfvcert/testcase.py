@@ -22,11 +22,8 @@ class CollectedTest:
     measures: tuple[str, ...]
     case: str = ""
     """Its node id without the stream: what it is called in every lab."""
-    needs_forwarding: str | None = None
     needs: frozenset[str] = frozenset()
-    """What not every lab has (`LAB_KINDS`), and a test cannot do without."""
-    needs_service: str | None = None
-    """A service of the cloud that a lab may be without (`Cloud.without`)."""
+    """What not every lab is or has (`LAB_KINDS`), and a test cannot do without."""
     expected_seconds: float | None = None
     claims: tuple[Claim, ...] = ()
     shared_fixtures: frozenset[str] = frozenset()

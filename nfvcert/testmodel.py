@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, model_validator
 
@@ -49,10 +49,10 @@ Depth: TypeAlias = Literal["sanity", "basic", "confident", "thorough"]
 DEPTHS: tuple[Depth, ...] = ("sanity", "basic", "confident", "thorough")
 """The shallowest first."""
 ReleaseClass: TypeAlias = Literal["minor", "major"]
-LabKind: TypeAlias = Literal["l2", "l3", "cloud", "object-store", "object-quotas", "guests"]
-LAB_KINDS: tuple[LabKind, ...] = ("l2", "l3", "cloud", "object-store", "object-quotas", "guests")
+LabKind: TypeAlias = Literal["l2", "l3", "cloud", "object-store", "object-quotas", "guests", "orchestration"]
+LAB_KINDS: tuple[LabKind, ...] = get_args(LabKind)
 """What not every lab is or has: a device that forwards so, a cloud, one with an object store, and with quotas in it,
-one whose servers are reached from a host."""
+one whose servers are reached from a host, one that orchestrates."""
 State: TypeAlias = Literal["advisory", "required", "deprecated", "removed"]
 """The life of a criterion. `advisory` is judged and shown and decides nothing; `deprecated` still decides, and may be
 removed in a later version; `removed` is not applied, and stays in the file (after OpenStack's interop guidelines)."""

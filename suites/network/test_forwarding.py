@@ -47,7 +47,7 @@ def test_jumbo_frames(trials: Trials, path: TrafficPath, kpi: KpiRecorder) -> No
 
 
 @pytest.mark.covers("rack-switch", "vswitch", "sdn-controller")
-@pytest.mark.needs(forwards="l2")
+@pytest.mark.needs("l2")
 @pytest.mark.measures("network.learning.flooded_frames", "network.learning.unknown_reach_ratio")
 @pytest.mark.expected_seconds(2)
 def test_mac_learning(trials: Trials, path: TrafficPath, kpi: KpiRecorder) -> None:

@@ -13,7 +13,7 @@ pytestmark = [
     pytest.mark.vim,
     pytest.mark.small,
     pytest.mark.covers("heat", "neutron", "message-broker"),
-    pytest.mark.needs(service="orchestration"),
+    pytest.mark.needs("orchestration"),
 ]
 
 

@@ -507,9 +507,17 @@ def test_a_lab_does_not_change() -> None:
     ("cloud", "kinds"),
     [
         (None, set()),
-        ({"name": "pod"}, {"cloud"}),
-        ({"name": "pod", "object_store": {}}, {"cloud", "object-store"}),
-        ({"name": "pod", "object_store": {"quotas": True}}, {"cloud", "object-store", "object-quotas"}),
+        ({"name": "pod"}, {"cloud", "orchestration"}),
+        ({"name": "pod", "without": ["orchestration"]}, {"cloud"}),
+        ({"name": "pod", "object_store": {}}, {"cloud", "orchestration", "object-store"}),
+        (
+            {"name": "pod", "object_store": {"quotas": True}},
+            {"cloud", "orchestration", "object-store", "object-quotas"},
+        ),
+        (
+            {"name": "pod", "guests": {"network": "guests", "seen_from": "controller-1"}},
+            {"cloud", "orchestration", "guests"},
+        ),
     ],
 )
 def test_a_lab_has_what_its_inventory_declares(cloud: object, kinds: set[str]) -> None:
