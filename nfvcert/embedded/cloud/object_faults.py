@@ -17,7 +17,7 @@ from threading import Event, Thread
 from typing import ClassVar
 
 from nfvcert.embedded.cloud import installation, object_store
-from nfvcert.embedded.cloud.faults import CACHE_S, SlowDatabase, _OfCloud, _pid, _place, _sql
+from nfvcert.embedded.cloud.tampering import CACHE_S, OfCloud, Stuttering, pid_of, place_of, sql
 from nfvcert.embedded.fault import Fault
 from nfvcert.embedded.sites import Sites
 from nfvcert.errors import LabError
@@ -28,7 +28,7 @@ DATA = 4
 """Names below a device's objects/ until the file: partition, end of the hash, hash, time.data."""
 
 
-class _OfObjectStore(_OfCloud):
+class _OfObjectStore(OfCloud):
     """Base of faults of an object store."""
 
     def check(self, sites: Sites) -> None:
@@ -52,7 +52,7 @@ class CorruptObjects(_OfObjectStore):
     def seed(self, sites: Sites) -> None:
         """Watch the devices, in a thread."""
         self._stop.clear()
-        folders = [object_store.devices(_place(sites)) / name for name in object_store.DEVICES[: self.devices]]
+        folders = [object_store.devices(place_of(sites)) / name for name in object_store.DEVICES[: self.devices]]
         known = {path for folder in folders for path in _stored(folder)}
         self._thread = Thread(target=self._watch, args=(folders, known), name=self.name, daemon=True)
         self._thread.start()
@@ -75,7 +75,7 @@ class CorruptObjects(_OfObjectStore):
 
 
 @dataclass
-class SlowObjects(_OfObjectStore, SlowDatabase):
+class SlowObjects(_OfObjectStore, Stuttering):
     """The object server is stopped for most of the time."""
 
     name: ClassVar[str] = "slow-objects"
@@ -110,12 +110,12 @@ class _Misconfigured(_OfObjectStore):
             self._restart(sites)
 
     def _path(self, sites: Sites) -> Path:
-        return _place(sites) / "etc" / "swift" / f"{self.server}-server.conf"
+        return place_of(sites) / "etc" / "swift" / f"{self.server}-server.conf"
 
     def _restart(self, sites: Sites) -> None:
         """End it; its parent starts it anew."""
         with suppress(ProcessLookupError):
-            os.killpg(_pid(sites, f"swift-{self.server}"), signal.SIGKILL)
+            os.killpg(pid_of(sites, f"swift-{self.server}"), signal.SIGKILL)
         time.sleep(0.3)
         installation.await_all(installation.EmbeddedCloud(sites.lab, sites.folder), lambda: True)
 
@@ -160,7 +160,7 @@ class AbsentEndpoint(_OfObjectStore):
         self._enable(sites, 1)
 
     def _enable(self, sites: Sites, enabled: int) -> None:
-        _sql(
+        sql(
             sites,
             f"UPDATE keystone.endpoint SET enabled = {enabled} WHERE service_id IN"
             " (SELECT id FROM keystone.service WHERE type = 'object-store');",
