@@ -6,13 +6,18 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 
+from nfvcert import embedded
 from nfvcert.archive import read_record
+from nfvcert.files import read_lab
 from nfvcert.record import StreamRecord
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +70,23 @@ def quick_model(where: Path, kpis: Iterable[str] | None = None, **parameters: ob
     return path
 
 
+def reduced_model(
+    domain: str, where: Path, kpis: Iterable[str] | None = None, parameters: Mapping[str, object] | None = None
+) -> Path:
+    """The shipped model of a domain, reduced to some KPIs, with other parameters; its bounds stay."""
+    model = YAML(typ="safe").load((ROOT / f"testmodels/{domain}.yaml").read_text())
+    model["version"] += "-quick"
+    wanted = None if kpis is None else set(kpis)
+    model["criteria"] = [rule for rule in model["criteria"] if wanted is None or rule["kpi"] in wanted]
+    if parameters:
+        model["parameters"] |= parameters
+    del model["sizes"]
+    path = where / "quick.yaml"
+    with path.open("w") as file:
+        YAML().dump(model, file)
+    return path
+
+
 def _without_depth(rules: Mapping[str, object], criteria: Iterable[Mapping[str, object]]) -> dict[str, object]:
     """What always runs is a part of what is asked for."""
     asked = [rule["kpi"] for rule in criteria]
@@ -87,6 +109,17 @@ def _reduced(where: Mapping[str, object]) -> dict[str, object]:
     if isinstance(reduced.get("load"), list):
         reduced["load"] = [0.6, 0.2]
     return reduced
+
+
+@contextmanager
+def up_alone(inventory: Path) -> Iterator[embedded.EmbeddedLab]:
+    """A lab that is up, in a run directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NFVCERT_RUN_DIR", run_dir)
+        # Without an owner, as `nfvcert lab up` leaves it: a run makes anew what some other process still owns.
+        up = embedded.up(read_lab(inventory))
+        yield up
+        up.down()
 
 
 def command(lab: str, model: Path, reports: Path, *more: str, domain: str = "network") -> list[str]:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from nfvcert import embedded
 from nfvcert.embedded.faults import FAULTS, seeded
 from nfvcert.embedded.host_faults import HOST_FAULTS
-from tests.certify import ROOT, Certified, certify
+from tests.certify import ROOT, Certified, certify, reduced_model
 from tests.faults.catalogue import Case
 from tests.faults.host_catalogue import HOST_CASES, table
 from tests.faults.test_whole_path import check
-
-
-def compute_model(where: Path, kpis: Iterable[str] | None = None) -> Path:
-    """The shipped compute model, reduced to some KPIs."""
-    model = YAML(typ="safe").load((ROOT / "testmodels/compute.yaml").read_text())
-    model["version"] += "-quick"
-    wanted = None if kpis is None else set(kpis)
-    model["criteria"] = [rule for rule in model["criteria"] if wanted is None or rule["kpi"] in wanted]
-    del model["sizes"]
-    text = io.StringIO()
-    YAML().dump(model, text)
-    path = where / "quick.yaml"
-    path.write_text(text.getvalue())
-    return path
 
 
 def certify_compute(model: Path, reports: Path) -> Certified:
@@ -41,14 +24,14 @@ def certify_compute(model: Path, reports: Path) -> Certified:
 def test_a_fault_of_a_host_is_found(case: Case, lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     assert case.fault is not None
     with seeded(lab, case.fault, **case.seeded):
-        run = certify_compute(compute_model(tmp_path, case.required), tmp_path / "reports")
+        run = certify_compute(reduced_model("compute", tmp_path, case.required), tmp_path / "reports")
     check(case, run)
 
 
 def test_healthy_hosts_are_accepted(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     """After all faults, too: each was taken out again."""
     assert lab.run_dir.exists()
-    run = certify_compute(compute_model(tmp_path), tmp_path / "reports")
+    run = certify_compute(reduced_model("compute", tmp_path), tmp_path / "reports")
     assert run.stream.judgement.decision == "ACCEPTED", run.output
     assert run.status == 0
 

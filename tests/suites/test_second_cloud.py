@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,8 @@ from nfvcert import embedded
 from nfvcert.access import EmbeddedAccess
 from nfvcert.embedded.cloud.installation import EmbeddedCloud
 from nfvcert.embedded.faults import seeded
-from nfvcert.files import read_lab
 from nfvcert.judge import Verdict
-from tests.certify import ROOT, Certified, certify, gathered
+from tests.certify import ROOT, Certified, certify, gathered, up_alone
 
 TOKEN, ACTIVE = "test_tokens_end", "test_servers_are_active_in_time"
 ALONE = (
@@ -43,11 +41,8 @@ ALONE = (
 @pytest.fixture(scope="module")
 def lab() -> Iterator[embedded.EmbeddedLab]:
     """vendor-b, up for all tests, in a run directory of its own."""
-    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NFVCERT_RUN_DIR", run_dir)
-        up = embedded.up(read_lab(ROOT / "lab_inventory/vendor-b.yaml"))
-        yield up
-        up.down()
+    with up_alone(ROOT / "lab_inventory/vendor-b.yaml") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
