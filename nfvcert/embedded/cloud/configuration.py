@@ -157,6 +157,9 @@ def _keystone(settings: Settings) -> Sections:
         "DEFAULT": _log(settings, "keystone") | {"max_token_size": 255},
         "database": _database(settings, "keystone"),
         "token": {"provider": "fernet", "expiration": 3600},
+        # A password is hashed for a quarter of a second by default, which is most of what a token takes; these live
+        # as long as the lab.
+        "identity": {"password_hash_rounds": 4},
         "fernet_tokens": {"key_repository": settings.folder / "state" / "keystone" / "fernet"},
         "credential": {"key_repository": settings.folder / "state" / "keystone" / "credential"},
         "cache": {"enabled": True, "backend": "oslo_cache.dict", "expiration_time": 5},

@@ -67,7 +67,7 @@ def state(
 
 def _place(env: Path) -> Path:
     """The folder of the template for an environment, whose name carries the digest of its lock."""
-    made_by = ("template.py", "populate.py", "rings.py")
+    made_by = ("template.py", "configuration.py", "populate.py", "rings.py")
     recipe = b"".join(Path(__file__).with_name(name).read_bytes() for name in made_by)
     recipe += json.dumps([catalogue(ADDRESS), object_store.SERVERS, object_store.DEVICES]).encode()
     return cache() / "clouds" / f"{env.name}-{hashlib.sha256(recipe).hexdigest()[:8]}"
