@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from ruamel.yaml import YAML
 
@@ -120,6 +121,17 @@ def up_alone(inventory: Path) -> Iterator[embedded.EmbeddedLab]:
         up = embedded.up(read_lab(inventory))
         yield up
         up.down()
+        assert not left_of(run_dir), "the lab left processes"
+
+
+def left_of(run_dir: str) -> list[psutil.Process]:
+    """The processes that name a run directory, and do not end by themselves in some seconds."""
+    naming = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(run_dir in word for word in process.info["cmdline"] or ())
+    ]
+    return psutil.wait_procs(naming, timeout=5)[1]
 
 
 def command(lab: str, model: Path, reports: Path, *more: str, domain: str = "network") -> list[str]:

@@ -157,9 +157,8 @@ class OpenStackCloud:
 
     def _session(self, **keywords: Any) -> Session:
         http = requests.Session()
-        if self._connect is not None:
-            for scheme in ("http://", "https://"):
-                http.mount(scheme, Through(self._connect))
+        for scheme in ("http://", "https://"):
+            http.mount(scheme, Through(self._connect))
         return _Session(self, **keywords, session=http)
 
     def reachable(self) -> bool:

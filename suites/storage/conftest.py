@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from statistics import median
 
 import pytest
@@ -88,7 +89,8 @@ def filled(targets: list[Target], parameters: Parameters) -> Callable[[Target], 
 class Steady:
     """Measures storage in its steady state."""
 
-    def __init__(self, filled: Callable[[Target], int], parameters: Parameters) -> None:
+    def __init__(self, targets: list[Target], filled: Callable[[Target], int], parameters: Parameters) -> None:
+        self._targets = targets
         self._filled = filled
         self._parameters = parameters
 
@@ -108,12 +110,29 @@ class Steady:
         self,
         kpi: KpiRecorder,
         figures: Mapping[str, Callable[[fio.Done], float]],
-        target: Target,
         pattern: fio.Pattern,
+        blocks: Iterable[int],
+    ) -> None:
+        """Measure KPIs of every target, with blocks of each size in bytes and at each depth; each by its figure.
+
+        Raises Unsteady for the first target that came to no steady state, after all were measured: one that this
+        happens to hides no other that is too slow.
+        """
+        cases = product(self._targets, blocks, self._parameters.fio_depths)
+        unsteady = [found for case in cases if (found := self._unsteady(kpi, figures, pattern, *case))]
+        if unsteady:
+            raise unsteady[0]
+
+    def _unsteady(
+        self,
+        kpi: KpiRecorder,
+        figures: Mapping[str, Callable[[fio.Done], float]],
+        pattern: fio.Pattern,
+        target: Target,
         block_bytes: int,
         depth: int,
-    ) -> None:
-        """Measure KPIs, each by its figure of a window. Raises Unsteady.
+    ) -> fio.Unsteady | None:
+        """Measure one target.
 
         Without a steady state nothing can pass. Yet where no window came near to what is required, that is handed over
         too: storage that is too slow at its best is no fault of the lab.
@@ -132,10 +151,11 @@ class Steady:
                 found = sorted(figure(each) for each in unsteady.windows)
                 between = Estimate(median(found), found[0], found[-1], None, tuple(found))
                 kpi.measure(name, between, **conditions, steady=False)
-            raise
+            return unsteady
+        return None
 
 
 @pytest.fixture(scope="session")
-def steady(filled: Callable[[Target], int], parameters: Parameters) -> Steady:
+def steady(targets: list[Target], filled: Callable[[Target], int], parameters: Parameters) -> Steady:
     """Measures storage in its steady state."""
-    return Steady(filled, parameters)
+    return Steady(targets, filled, parameters)

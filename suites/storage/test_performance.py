@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,16 +23,9 @@ READ_LATENCIES = tuple(f"storage.target.read_latency_{name}" for name in ("p50",
 WRITE_LATENCIES = tuple(f"storage.target.write_latency_{name}" for name in ("p50", "p99", "p999"))
 
 
-def _cases(parameters: Parameters, blocks: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """Block size and number of operations at once."""
-    for block_bytes in blocks:
-        for depth in parameters.fio_depths:
-            yield block_bytes, depth
-
-
 @pytest.mark.measures("storage.target.read_iops", *READ_LATENCIES)
 @pytest.mark.expected_seconds(10)
-def test_random_reads(targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
+def test_random_reads(parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
     """Operations per second and their latency, in the steady state (SNIA SSS PTS, IOPS and latency tests)."""
     figures = {
         "storage.target.read_iops": lambda done: done.directions["read"].iops,
@@ -41,14 +33,12 @@ def test_random_reads(targets: list[Target], parameters: Parameters, steady: Ste
         "storage.target.read_latency_p99": lambda done: done.directions["read"].latency_s["p99"],
         "storage.target.read_latency_p999": lambda done: done.directions["read"].latency_s["p99.9"],
     }
-    for target in targets:
-        for block_bytes, depth in _cases(parameters, parameters.fio_block_bytes):
-            steady.sample(kpi, figures, target, "randread", block_bytes, depth)
+    steady.sample(kpi, figures, "randread", parameters.fio_block_bytes)
 
 
 @pytest.mark.measures("storage.target.write_iops", *WRITE_LATENCIES)
 @pytest.mark.expected_seconds(7)
-def test_random_writes(targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
+def test_random_writes(parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
     """Operations per second and their latency, in the steady state (SNIA SSS PTS, IOPS and latency tests)."""
     figures = {
         "storage.target.write_iops": lambda done: done.directions["write"].iops,
@@ -56,44 +46,34 @@ def test_random_writes(targets: list[Target], parameters: Parameters, steady: St
         "storage.target.write_latency_p99": lambda done: done.directions["write"].latency_s["p99"],
         "storage.target.write_latency_p999": lambda done: done.directions["write"].latency_s["p99.9"],
     }
-    for target in targets:
-        for block_bytes, depth in _cases(parameters, parameters.fio_block_bytes):
-            steady.sample(kpi, figures, target, "randwrite", block_bytes, depth)
+    steady.sample(kpi, figures, "randwrite", parameters.fio_block_bytes)
 
 
 @pytest.mark.measures("storage.target.read_iops", "storage.target.write_iops")
 @pytest.mark.expected_seconds(7)
-def test_mixed_reads_and_writes(
-    targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder
-) -> None:
+def test_mixed_reads_and_writes(parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
     """Operations per second of 70 % reads and 30 % writes at random places, in the steady state."""
     figures = {
         "storage.target.read_iops": lambda done: done.directions["read"].iops,
         "storage.target.write_iops": lambda done: done.directions["write"].iops,
     }
-    for target in targets:
-        for block_bytes, depth in _cases(parameters, parameters.fio_block_bytes):
-            steady.sample(kpi, figures, target, "randrw", block_bytes, depth)
+    steady.sample(kpi, figures, "randrw", parameters.fio_block_bytes)
 
 
 @pytest.mark.measures("storage.target.read_bandwidth")
 @pytest.mark.expected_seconds(7)
-def test_sequential_reads(targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
+def test_sequential_reads(parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
     """Bytes per second from the start to the end, in the steady state (SNIA SSS PTS, throughput test)."""
     figures = {"storage.target.read_bandwidth": lambda done: done.directions["read"].bytes_per_s}
-    for target in targets:
-        for block_bytes, depth in _cases(parameters, parameters.fio_stream_block_bytes):
-            steady.sample(kpi, figures, target, "read", block_bytes, depth)
+    steady.sample(kpi, figures, "read", parameters.fio_stream_block_bytes)
 
 
 @pytest.mark.measures("storage.target.write_bandwidth")
 @pytest.mark.expected_seconds(7)
-def test_sequential_writes(targets: list[Target], parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
+def test_sequential_writes(parameters: Parameters, steady: Steady, kpi: KpiRecorder) -> None:
     """Bytes per second from the start to the end, in the steady state (SNIA SSS PTS, throughput test)."""
     figures = {"storage.target.write_bandwidth": lambda done: done.directions["write"].bytes_per_s}
-    for target in targets:
-        for block_bytes, depth in _cases(parameters, parameters.fio_stream_block_bytes):
-            steady.sample(kpi, figures, target, "write", block_bytes, depth)
+    steady.sample(kpi, figures, "write", parameters.fio_stream_block_bytes)
 
 
 @pytest.mark.measures("storage.target.stall_duration", "storage.target.error_ratio")

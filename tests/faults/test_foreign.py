@@ -27,10 +27,14 @@ def cloud(lab: embedded.EmbeddedLab) -> None:
     embedded.start_cloud(lab)
 
 
+def patient_vim(where: Path) -> Path:
+    """With more time, as other tests run beside."""
+    return quick_vim(where, api_ready_seconds=20, recovery_seconds_max=30)
+
+
 def certified(where: Path, *tests: str) -> Certified:
-    return certify(
-        "opco-ru", quick_vim(where), where / "reports", "-k", " or ".join(tests), domain="vim", timeout_s=500
-    )
+    model = patient_vim(where)
+    return certify("opco-ru", model, where / "reports", "-k", " or ".join(tests), domain="vim", timeout_s=500)
 
 
 def told(run: Certified) -> dict[str, Verdict]:
@@ -69,7 +73,7 @@ def test_an_api_that_breaks_a_scenario_fails_it(lab: embedded.EmbeddedLab, tmp_p
 
 
 def test_an_engine_that_is_killed_proves_nothing(tmp_path: Path) -> None:
-    asked = command("opco-ru", quick_vim(tmp_path), tmp_path / "reports", "-k", INTEROP, domain="vim")
+    asked = command("opco-ru", patient_vim(tmp_path), tmp_path / "reports", "-k", INTEROP, domain="vim")
     with (tmp_path / "run.log").open("wb") as output:
         run = subprocess.Popen(asked, cwd=ROOT, stdout=output, stderr=output)
     try:
@@ -105,7 +109,7 @@ def test_an_environment_that_cannot_be_made_is_no_fault_of_the_release(
 
 
 def test_what_a_killed_tempest_left_is_swept(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
-    model = quick_vim(tmp_path)
+    model = patient_vim(tmp_path)
     few = YAML(typ="safe").load(model.read_text())
     few["parameters"]["interop_capabilities"] = ["compute-servers-list"]  # long enough to be seen at work
     with model.open("w") as file:

@@ -34,7 +34,7 @@ defaults
     timeout connect 5s
     timeout client 120s
     timeout server 120s
-    timeout http-keep-alive 10s
+    timeout http-keep-alive 60s
     option forwardfor
 """
     ]
