@@ -250,8 +250,11 @@ class _Limit:
 def time_limit(run: Run, item: pytest.Item, stream: str) -> float:
     """Seconds after which a test is taken to hang."""
     least = float(run.config.getini("nfvcert_time_limit"))
-    expected = next((each.expected_seconds for each in run.plans[stream].planned if each.test == item.nodeid), 0.0)
-    return max(least, LONGER * expected, _limit_of_others(item))
+    plan = run.plans[stream]
+    expected = next((each.expected_seconds for each in plan.planned if each.test == item.nodeid), 0.0)
+    bound = collected(item).seconds_max_parameter
+    allowed = float(getattr(plan.parameters, bound)) + least if bound else 0.0  # with set-up and what comes after
+    return max(least, LONGER * expected, allowed, _limit_of_others(item))
 
 
 def grace(limit: float) -> float:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import pytest
 
 from nfvcert.claims import Claim, claims_of, parse
 from nfvcert.testcase import CollectedTest, case_of
-from nfvcert.testmodel import LAB_KINDS, Size
+from nfvcert.testmodel import LAB_KINDS, Parameters, Size
 
 __all__ = ["DOMAINS", "collected", "opens_lab", "stream_of"]
 
 DOMAINS = frozenset({"compute", "storage", "network", "vim", "vnf"})
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
+DURATIONS = [name for name, field in Parameters.model_fields.items() if field.annotation is float and "seconds" in name]
+"""Parameters of test models that are times."""
 OURS = "nfvcert.plugin"
 """Module of our own fixtures."""
 IN_ANY_WORKER = {"stream", "lab", "parameters", "shell"}
@@ -56,6 +59,13 @@ def _collected(item: pytest.Item) -> CollectedTest:
     expected = item.get_closest_marker("expected_seconds")
     if expected and not (len(expected.args) == 1 and isinstance(expected.args[0], int | float)):
         raise pytest.UsageError(f"{item.nodeid}: expected_seconds(seconds) takes one number")
+    at_most = expected.kwargs.get("at_most", "") if expected else ""
+    if at_most and at_most not in DURATIONS:
+        close = "".join(f", did you mean {name!r}?" for name in get_close_matches(str(at_most), DURATIONS, 1))
+        raise pytest.UsageError(
+            f"{item.nodeid}: expected_seconds(at_most=…) names a parameter of test models in seconds, "
+            f"found {at_most!r}{close}"
+        )
     destructive = item.get_closest_marker("destructive") is not None
     return CollectedTest(
         test=item.nodeid,
@@ -65,6 +75,7 @@ def _collected(item: pytest.Item) -> CollectedTest:
         case=case_of(item.nodeid, stream_of(item) or ""),
         needs=frozenset(_needs(item)),
         expected_seconds=float(expected.args[0]) if expected else None,
+        seconds_max_parameter=at_most,
         claims=(*_claims(item), *([Claim("lab", exclusive=True)] if destructive else ())),
         shared_fixtures=frozenset(_shared(item)),
         destructive=destructive,

@@ -33,7 +33,7 @@ MARKERS = (
     "covers(*components): the components whose faults this test can find",
     "measures(*kpis): the KPIs that this test measures; it is INCONCLUSIVE when it passes without them",
     "needs(*kinds): what a lab must be or have for this test: 'l2', 'l3', 'cloud', 'object-store', 'guests', …",
-    "expected_seconds(seconds): how long it takes where it never ran before",
+    "expected_seconds(seconds, at_most=''): how long where it never ran before, and which parameter bounds it",
     "claims(kind, exclusive=False, every=False, amount=0, **capabilities): what the test needs of the lab",
     "destructive: it may destroy what is in the lab; it has the lab to itself, and never begins twice by itself",
 )

@@ -25,6 +25,7 @@ from nfvcert.measure.host import (
     wakeup_latency_p99,
 )
 from nfvcert.measure.outage import Probe, outage
+from nfvcert.measure.response import response_to
 from nfvcert.measure.stats import Estimate, estimate_median
 from nfvcert.measure.throughput import Counts, Throughput, search
 from nfvcert.measure.trial import TrafficPath, Trials
@@ -77,6 +78,7 @@ __all__ = [
     "outage",
     "platform_facts",
     "rally",
+    "response_to",
     "search",
     "tempest",
     "undeclared",

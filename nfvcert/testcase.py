@@ -25,6 +25,8 @@ class CollectedTest:
     needs: frozenset[str] = frozenset()
     """What not every lab is or has (`LAB_KINDS`), and a test cannot do without."""
     expected_seconds: float | None = None
+    seconds_max_parameter: str = ""
+    """The parameter of the test model that says how long what it does may take, if one does."""
     claims: tuple[Claim, ...] = ()
     shared_fixtures: frozenset[str] = frozenset()
     """Fixtures of a wider scope than the test that are set up for its stream: whoever shares one stays together."""

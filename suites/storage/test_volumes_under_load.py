@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nfvcert.suite import CloudSession, KpiRecorder, Parameters, Progress
+from nfvcert.suite import CloudSession, KpiRecorder, Parameters, Progress, response_to
 
 pytestmark = [pytest.mark.storage, pytest.mark.small, pytest.mark.needs("cloud")]
 
@@ -73,21 +73,12 @@ class _Load:
 
     def ask(self, request: Callable[[Any], Any], each_of: Sequence[Any]) -> list[Any]:
         """What the API answers to a request for each, all at once; of one that it refuses, nothing."""
-
-        def tried(subject: Any) -> Any:
-            try:
-                return request(subject), ""
-            except Exception as error:
-                if type(error).__module__.startswith("nfvcert."):
-                    raise  # the way to the cloud is broken, not the cloud
-                return None, f"{type(error).__name__}: {str(error)[:200]}"
-
         if not each_of:
             return []
         with ThreadPoolExecutor(len(each_of)) as pool:
-            answers = list(pool.map(tried, each_of))
-        self.failures += [trouble for _, trouble in answers if trouble]
-        return [answer for answer, trouble in answers if not trouble]
+            responses = list(pool.map(lambda subject: response_to(request, subject), each_of))
+        self.failures += [response.trouble for response in responses if response.trouble]
+        return [response.answer for response in responses if not response.trouble]
 
     def made(self, noun: str, wanted: Sequence[dict[str, Any]]) -> list[Any]:
         """Volumes or snapshots, which go with the test whatever becomes of them."""

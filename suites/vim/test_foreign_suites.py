@@ -48,7 +48,7 @@ EMPTY_QCOW2 = struct.pack(
 
 @pytest.mark.covers("keystone", "nova", "neutron", "glance", "cinder")
 @pytest.mark.measures("vim.capability_tests.passed_ratio")
-@pytest.mark.expected_seconds(45)
+@pytest.mark.expected_seconds(45, at_most="interop_seconds_max")
 def test_the_interoperability_guideline(
     cloud: CloudSession, basics: Basics, lab: Lab, kpi: KpiRecorder, parameters: Parameters, progress: Progress
 ) -> None:
@@ -123,7 +123,7 @@ def _answer_to(cloud: CloudSession, data: bytes) -> int:
     "vim.scenario.duration_max",
     "vim.scenario.duration_mean",
 )
-@pytest.mark.expected_seconds(30)
+@pytest.mark.expected_seconds(30, at_most="interop_seconds_max")
 def test_rally_scenarios_under_load(
     cloud: CloudSession, kpi: KpiRecorder, parameters: Parameters, progress: Progress
 ) -> None:

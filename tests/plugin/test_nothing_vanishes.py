@@ -174,6 +174,24 @@ def test_a_hang_that_the_suite_swallows(project: Project, mode: list[str]) -> No
     assert run.status == 10
 
 
+@MODES
+def test_what_the_test_model_gives_time_does_not_hang(project: Project, mode: list[str]) -> None:
+    project.write("pytest.ini", (project.folder / "pytest.ini").read_text() + "nfvcert_time_limit = 1\n")
+    model = project.folder / "testmodels/network.yaml"
+    model.write_text(model.read_text().replace("parameters: {", "parameters: {interop_seconds_max: 20, "))
+    project.suite(
+        """
+        import time
+        @pytest.mark.expected_seconds(0.1, at_most="interop_seconds_max")
+        def test_it(kpi):
+            time.sleep(3)
+            kpi.measure("network.test.speed", 200.0)
+        """
+    )
+    run = project.run(*mode)
+    assert run.verdicts == {"test_it": "PASS"}, run.output
+
+
 def test_a_conftest_that_takes_tests_out_before_anybody_else(project: Project) -> None:
     project.suite(
         """
