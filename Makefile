@@ -6,8 +6,9 @@
 # Tests that measure traffic: one after the other, so that none disturbs another. All others run two at a time.
 MEASURING = tests/drivers/traffic tests/embedded/test_devices.py tests/embedded/test_faults.py \
 	tests/embedded/test_ordinary_user.py tests/suites tests/faults
-# Of these, those that start a cloud and judge no response time of its APIs: two files at a time.
-CLOUDS = tests/faults/test_objects.py tests/faults/test_foreign.py
+# Of these, those that spend their time waiting for a cloud: two files at a time, the longest first.
+CLOUDS = tests/faults/test_cloud.py tests/faults/test_objects.py tests/faults/test_foreign.py \
+	tests/suites/test_second_cloud.py
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile

@@ -14,7 +14,7 @@ from nfvcert import embedded
 from nfvcert.embedded.faults import seeded
 from nfvcert.judge import Verdict
 from tests.certify import ROOT, Certified, certify, command, gathered
-from tests.faults.test_cloud import quick_vim, sweep, verdict
+from tests.faults.test_cloud import PATIENT, quick_vim, sweep, verdict
 
 INTEROP, RALLY = "test_the_interoperability_guideline", "test_rally_scenarios_under_load"
 AUTHENTICATES = "tempest.api.identity.v3.test_tokens.TokensV3Test.test_create_token"
@@ -29,7 +29,7 @@ def cloud(lab: embedded.EmbeddedLab) -> None:
 
 def patient_vim(where: Path) -> Path:
     """With more time, as other tests run beside."""
-    return quick_vim(where, api_ready_seconds=20, recovery_seconds_max=30)
+    return quick_vim(where, **PATIENT)
 
 
 def certified(where: Path, *tests: str) -> Certified:

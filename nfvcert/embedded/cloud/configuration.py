@@ -356,6 +356,7 @@ def _heat(settings: Settings) -> Sections:
         | {
             "host": settings.host,
             "transport_url": settings.broker,
+            "rpc_response_timeout": 30,
             "num_engine_workers": 1,
             "auth_encryption_key": settings.password[:32].ljust(32, "0"),
             "heat_metadata_server_url": f"http://{LOOPBACK}:8000",
