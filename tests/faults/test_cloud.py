@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ QUICK: Mapping[str, object] = {
 """Enough to see that something does not work."""
 PATIENT: Mapping[str, object] = {"api_ready_seconds": 20, "recovery_seconds_max": 30}
 """Enough to see that it works, where another cloud is tested beside."""
+IN_DOUBT = 10
+"""Exit status where the traffic generator is disturbed, as it may be by the tests beside."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,7 +53,7 @@ def quick_vim(where: Path, **parameters: object) -> Path:
 def certify_vim(reports: Path, *tests: str, **parameters: object) -> Certified:
     """Some tests of the VIM suite on opco-ru; those that are left out are NOT_RUN, so nothing can be ACCEPTED."""
     model = quick_vim(reports.parent, **parameters)
-    return certify("opco-ru", model, reports, "-k", " or ".join(tests), domain="vim", timeout_s=400)
+    return certify("opco-ru", model, reports, "-k", " or ".join(tests), domain="vim", timeout_s=1200)
 
 
 def verdict(run: Certified, test: str) -> str:
@@ -111,10 +114,31 @@ def test_what_a_killed_run_left_is_swept(lab: embedded.EmbeddedLab, tmp_path: Pa
     assert sweep("--dry-run") == "nothing was left\n"
 
 
+def test_the_check_of_a_lab_uses_its_cloud_as_a_user_does(lab: embedded.EmbeddedLab) -> None:
+    status, said = command_line("lab", "check", "opco-ru")
+    assert status in (0, IN_DOUBT), said
+    for step in ("a token is issued", "an image is uploaded and listed", "a server becomes ACTIVE", "is deleted"):
+        assert re.search(f"cloud +✓ .*{step}", said), said
+    with seeded(lab, "service-stopped", service="neutron-server"):
+        status, said = command_line("lab", "check", "opco-ru")
+    assert status in (1, IN_DOUBT), said
+    assert re.search("cloud +✓ an image is uploaded", said), said
+    assert re.search("cloud +✕ a network with a subnet is made", said), said
+    assert "neutron-server does not run" in said, said
+    assert "Traceback" not in said, said
+
+
 def sweep(*options: str) -> str:
     """What `nfvcert lab sweep --cloud` says."""
+    status, said = command_line("lab", "sweep", "--cloud", "opco-ru", *options)
+    assert status == 0, said
+    return said
+
+
+def command_line(*words: str) -> tuple[int, str]:
+    """Exit status and output of an nfvcert command."""
     ended = subprocess.run(
-        [sys.executable, "-m", "nfvcert.cli", "lab", "sweep", "--cloud", "opco-ru", *options],
+        [sys.executable, "-m", "nfvcert.cli", *words],
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "200"},
         capture_output=True,
@@ -122,5 +146,4 @@ def sweep(*options: str) -> str:
         timeout=200,
         check=False,
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
+    return ended.returncode, ended.stdout + ended.stderr
