@@ -1,6 +1,6 @@
 """How often a verdict is wrong: `python -m benchmarks.error_rates` simulates it, and renews docs/statistics.md.
 
-It takes three minutes; with the name of a table, `python -m benchmarks.error_rates sequential`, less.
+It takes four minutes; with the name of a table, `python -m benchmarks.error_rates sequential`, less.
 
 The code that is simulated is the product's own: its sampling, its judge. Only what is measured is synthetic. The truth
 is a median, 5 % on either side of the bound or at it; noise has a median of 0 and a standard deviation of 1, which
