@@ -195,6 +195,8 @@ def _judge_one(criterion: Criterion, measured: Measurement, model: str) -> Crite
         found += f" ({readable(measured.low, measured.unit)} … {readable(measured.high, measured.unit)})"
     if verdict is Verdict.INCONCLUSIVE and not why:
         why = ", and the bound lies within the measured interval"
+    if measured.note:
+        why += f"; {measured.note}"
     sentence = f"{criterion.subject}: {found}, required {criterion.as_written}{_by(model)}{_noted(criterion)}{why}"
     return CriterionResult(criterion=criterion, verdict=verdict, sentence=sentence, measurement=measured)
 

@@ -16,7 +16,8 @@ from nfvcert.archive import Evidence
 from nfvcert.errors import CriterionFailed, InvalidMeasurement, NotRun, SuiteError
 from nfvcert.judge import CriterionResult, ForeignResult, Verdict, judge, worst
 from nfvcert.measure.kpi import Condition, Measurement
-from nfvcert.measure.stats import Estimate, estimate_median
+from nfvcert.measure.sequential import Budget, sample_until_decided
+from nfvcert.measure.stats import Estimate
 from nfvcert.record import Event, ForeignTested, Measured, Series, SeriesDrawn, StreamPlan
 
 __all__ = ["KpiRecorder", "Progress"]
@@ -70,27 +71,28 @@ class KpiRecorder:
     ) -> None:
         """Take samples until every KPI is decided, at least `repeats` and at most `repeats_max`, then record.
 
-        ``take`` returns one value for each name. With ``first=1`` a single sample that passes is
-        enough, and one that does not is confirmed by `repeats` (the loss verification of
-        TST009 §12.3.3).
+        ``take`` returns one value for each name. How often is looked, and how sure each look must be, is
+        `measure.sequential`. With ``first=1`` a single sample that passes clear of its bound is enough, and one that
+        does not is confirmed by `repeats` and more (after the loss verification of TST009 §12.3.3).
         """
         wanted = [names] if isinstance(names, str) else list(names)
         parameters = self._plan.parameters
-        columns: list[list[float]] = [[] for _ in wanted]
-        count = 0
-        enough = first or parameters.repeats
-        while count < enough:
+
+        def row() -> list[float]:
             taken = take()
-            values = taken if isinstance(taken, Sequence) else [taken]
-            for column, value in zip(columns, values, strict=True):
-                column.append(float(value))
-            count += 1
-            verdicts = self._preview(wanted, columns, conditions)
-            if count >= enough and verdicts - {Verdict.PASS}:
-                unsure = Verdict.INCONCLUSIVE in verdicts or count < parameters.repeats
-                enough = min(max(parameters.repeats, count + 1), parameters.repeats_max) if unsure else count
-        for name, column in zip(wanted, columns, strict=True):
-            self.measure(name, estimate_median(column), **conditions)
+            values = [float(value) for value in taken] if isinstance(taken, Sequence) else [float(taken)]
+            if len(values) != len(wanted):
+                raise SuiteError(f"{self._test}: {len(values)} values were sampled for {len(wanted)} KPIs")
+            return values
+
+        estimates = sample_until_decided(
+            row,
+            lambda found: self._preview(wanted, found, conditions),
+            Budget(parameters.repeats, parameters.repeats_max),
+            first=first,
+        )
+        for name, estimate in zip(wanted, estimates, strict=True):
+            self.measure(name, estimate, **conditions)
 
     def series(
         self,
@@ -164,6 +166,7 @@ class KpiRecorder:
                 high=estimate.high,
                 confidence=estimate.confidence,
                 samples=estimate.samples,
+                note=estimate.note,
                 conditions=conditions,
                 unit=kpi.unit,
                 test=self._test,
@@ -181,12 +184,12 @@ class KpiRecorder:
         ]
 
     def _preview(
-        self, names: Sequence[str], columns: Sequence[Sequence[float]], conditions: dict[str, Condition]
+        self, names: Sequence[str], estimates: Sequence[Estimate], conditions: dict[str, Condition]
     ) -> set[Verdict]:
         return {
             result.verdict
-            for name, column in zip(names, columns, strict=True)
-            for result in self._judge(self._measurement(name, estimate_median(column), conditions))
+            for name, estimate in zip(names, estimates, strict=True)
+            for result in self._judge(self._measurement(name, estimate, conditions))
         }
 
 

@@ -26,7 +26,15 @@ from nfvcert.measure.host import (
 )
 from nfvcert.measure.outage import Probe, outage
 from nfvcert.measure.response import response_to
-from nfvcert.measure.stats import Estimate, estimate_median
+from nfvcert.measure.screening import OutlierRule, warm_up
+from nfvcert.measure.stats import (
+    Estimate,
+    estimate_median,
+    estimate_quantile,
+    estimate_rate,
+    estimate_ratio,
+    estimate_share,
+)
 from nfvcert.measure.throughput import Counts, Throughput, search
 from nfvcert.measure.trial import TrafficPath, Trials
 from nfvcert.protocols import Bmc, CloudSession, Completed, LatencySummary, Shell, Stream, StreamResult
@@ -50,6 +58,7 @@ __all__ = [
     "Lab",
     "LabError",
     "LatencySummary",
+    "OutlierRule",
     "Parameters",
     "Probe",
     "Progress",
@@ -70,6 +79,10 @@ __all__ = [
     "deviations",
     "durability",
     "estimate_median",
+    "estimate_quantile",
+    "estimate_rate",
+    "estimate_ratio",
+    "estimate_share",
     "fio",
     "host_load",
     "kernel_errors",
@@ -84,4 +97,5 @@ __all__ = [
     "undeclared",
     "wakeup_command",
     "wakeup_latency_p99",
+    "warm_up",
 ]

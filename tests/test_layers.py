@@ -18,6 +18,7 @@ LAYERS = (
         "facts",
         {
             *("lab", "versions", "release", "campaign", "protocols", "measure.kpi", "measure.stats", "measure"),
+            *("measure.screening", "measure.change_points", "measure.histogram"),
             *("testmodel", "catalogue", "waivers"),
         },
     ),
@@ -27,7 +28,7 @@ LAYERS = (
             *("measure.trial", "measure.throughput", "judge", "record", "streams", "units"),
             *("claims", "schedule", "status", "testcase", "scope", "sizing", "composition"),
             *("presence", "fingerprint", "gathering", "measure.outage", "measure.host"),
-            *("measure.steady_state", "measure.fio", "measure.durability"),
+            *("measure.steady_state", "measure.sequential", "measure.fio", "measure.durability"),
             *("overlays", "requirements", "life_cycle", "impact", "joint", "foreign"),
         },
     ),
@@ -51,8 +52,9 @@ LAYERS = (
     ("front", {"plugin", "commands", "cli", "suite", ""}),
 )
 PURE_LAYERS = {"words", "facts", "flow"}
-PURE_LIBRARIES = {"pydantic", "nfvcert", "MLRsearch", "pint", "packaging", "univers"}
-"""MLRsearch is the search, pint does the arithmetic of units, packaging and univers that of versions; none does IO."""
+PURE_LIBRARIES = {"pydantic", "nfvcert", "MLRsearch", "pint", "packaging", "univers", "numpy", "scipy"}
+"""MLRsearch is the search, pint does the arithmetic of units, packaging and univers that of versions, numpy and scipy
+that of samples; none does IO."""
 
 
 def modules() -> dict[str, Path]:

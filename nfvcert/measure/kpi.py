@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from nfvcert.parts import Part
 
@@ -60,6 +60,9 @@ class Measurement(Part):
     """That the truth lies between low and high; None where the interval is exact (a count) or the
     bounds of a search."""
     samples: tuple[Finite, ...] = ()
+    """All that were taken, in their order."""
+    note: str = ""
+    """What is unusual: samples that a rule left out, or that drift or depend on one another."""
     conditions: Conditions = {}
     unit: str
     test: str
@@ -72,6 +75,14 @@ class Measurement(Part):
         if not self.low <= self.value <= self.high:
             raise ValueError(f"the value {self.value:g} is not within its interval {self.low:g} … {self.high:g}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a note a measurement is what it was before there were any, and so is its record's digest."""
+        told: dict[str, Any] = serialize(self)
+        if not self.note:
+            told.pop("note", None)
+        return told
 
     def meets(self, where: Mapping[str, Condition]) -> bool:
         """Whether every condition of ``where`` holds here. A condition that was not recorded does not hold."""

@@ -16,7 +16,7 @@ KPIS = ("network.latency.p50", "network.latency.p99", "network.delay_variation.p
 
 
 @pytest.mark.measures(*KPIS)
-@pytest.mark.expected_seconds(8)
+@pytest.mark.expected_seconds(16)
 def test_latency(
     trials: Trials,
     throughput: Callable[[int], Throughput],

@@ -48,7 +48,7 @@ def test_frame_loss_rate(
 
 
 @pytest.mark.measures("network.back_to_back.frames")
-@pytest.mark.expected_seconds(4)
+@pytest.mark.expected_seconds(8)
 def test_back_to_back_frames(
     trials: Trials, path: TrafficPath, parameters: Parameters, kpi: KpiRecorder, frame_bytes: int
 ) -> None:

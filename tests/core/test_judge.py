@@ -237,3 +237,10 @@ def test_the_worst_verdict_is_no_better_than_any(outcomes: list[Verdict]) -> Non
 )
 def test_values_read_as_people_write_them(value: float, unit: str, text: str) -> None:
     assert readable(value, unit) == text
+
+
+def test_what_is_unusual_of_a_measurement_is_in_the_sentence_and_elsewhere_costs_nothing() -> None:
+    told = measured(610, 605, 615, note="left out 1 of 9 samples")
+    assert judge(criterion(), [told]).sentence.endswith("; left out 1 of 9 samples")
+    assert told.model_dump()["note"] == "left out 1 of 9 samples"
+    assert "note" not in measured(610).model_dump(mode="json")  # so that digests of older records stay

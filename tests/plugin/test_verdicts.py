@@ -147,6 +147,37 @@ def test_samples_are_taken_until_the_criterion_is_decided(project: Project) -> N
     assert "the bound lies within the measured interval" in run.sentence("test_it")
 
 
+def test_three_samples_that_agree_decide_nothing(project: Project) -> None:
+    project.suite("""
+    def test_it(kpi):
+        coming = iter([150.0, 152.0, 151.0, 153.0, 150.0, 152.0, 1.0])
+        kpi.sample("network.test.speed", lambda: next(coming))
+    """)
+    run = project.run()
+    assert run.verdicts == {"test_it": "PASS"}
+    (measurement,) = run.stream.measurements
+    assert len(measurement.samples) == 6
+    assert measurement.confidence == 0.96875
+
+
+def test_samples_that_drift_are_told(project: Project) -> None:
+    project.suite("""
+    def test_it(kpi):
+        coming = iter([108.0, 107.0, 106.0, 105.0, 104.0, 103.0])
+        kpi.sample("network.test.speed", lambda: next(coming))
+    """)
+    run = project.run()
+    assert run.verdicts == {"test_it": "INCONCLUSIVE"}
+    assert "the 6 samples drift or depend on one another" in run.sentence("test_it")
+
+
+def test_a_sample_without_a_value_for_each_kpi_is_the_suites_fault(project: Project) -> None:
+    project.suite("def test_it(kpi): kpi.sample('network.test.speed', lambda: (1.0, 2.0))")
+    run = project.run()
+    assert run.verdicts == {"test_it": "INCONCLUSIVE"}
+    assert "2 values were sampled for 1 KPIs" in run.sentence("test_it")
+
+
 def test_a_test_deselected_by_hand_is_missed(project: Project) -> None:
     project.suite("""
     def test_a(kpi): kpi.measure("network.test.speed", 200.0)
