@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from nfvcert.archive import Evidence
 from nfvcert.errors import CriterionFailed, InvalidMeasurement, NotRun, SuiteError
+from nfvcert.history import Baseline, Baselines, Facts, NoBaseline
 from nfvcert.judge import CriterionResult, ForeignResult, Verdict, judge, worst
 from nfvcert.measure.kpi import Condition, Measurement
 from nfvcert.measure.stats import Estimate, estimate_median
@@ -30,16 +31,30 @@ SENTENCES = 8
 
 
 class KpiRecorder:
-    """Measures KPIs for one test. Made by the `kpi` fixture."""
+    """Measures KPIs for one test. Made by the `kpi` fixture.
+
+    ``facts`` tells the facts of the stream's lab, ``generator`` what made the traffic of this test, if it had any.
+    """
 
     def __init__(
-        self, plan: StreamPlan, test: str, declared: Sequence[str], append: Callable[[Event], None], evidence: Evidence
+        self,
+        plan: StreamPlan,
+        test: str,
+        declared: Sequence[str],
+        append: Callable[[Event], None],
+        evidence: Evidence,
+        *,
+        facts: Callable[[], Facts] = dict,
+        generator: Callable[[], str] = str,
     ) -> None:
         self._plan = plan
+        self._facts = facts
+        self._generator = generator
         self._test = test
         self._declared = declared
         self._append = append
         self.evidence = evidence
+        self._baselines: Baselines | None = None
         self.measured: list[Measurement] = []
         self.results: list[CriterionResult] = []
         self.foreign: list[ForeignResult] = []
@@ -165,6 +180,7 @@ class KpiRecorder:
                 confidence=estimate.confidence,
                 samples=estimate.samples,
                 conditions=conditions,
+                generator=self._generator(),
                 unit=kpi.unit,
                 test=self._test,
                 at=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -174,11 +190,18 @@ class KpiRecorder:
 
     def _judge(self, measurement: Measurement) -> list[CriterionResult]:
         """The criteria that this measurement answers."""
+        plan = self._plan
         return [
-            judge(criterion, [measurement], model=self._plan.model, waivers=self._plan.waivers)
-            for criterion in self._plan.criteria
+            judge(criterion, [measurement], model=plan.model, waivers=plan.waivers, baseline_of=self._baseline_of)
+            for criterion in plan.criteria
             if criterion.applies and criterion.kpi == measurement.kpi and measurement.meets(criterion.where)
         ]
+
+    def _baseline_of(self, measurement: Measurement) -> Baseline | NoBaseline:
+        """Asked only where a criterion compares: the lab's facts are on disk."""
+        if self._baselines is None:
+            self._baselines = self._plan.baselines(self._facts())
+        return self._baselines.of(measurement)
 
     def _preview(
         self, names: Sequence[str], columns: Sequence[Sequence[float]], conditions: dict[str, Condition]
@@ -187,6 +210,7 @@ class KpiRecorder:
             result.verdict
             for name, column in zip(names, columns, strict=True)
             for result in self._judge(self._measurement(name, estimate_median(column), conditions))
+            if not result.no_baseline
         }
 
 

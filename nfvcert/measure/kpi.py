@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from nfvcert.parts import Part
+from nfvcert.parts import GrownPart, Part
 
 __all__ = ["Conditions", "Kpi", "KpiName", "Measurement"]
 
@@ -49,9 +49,10 @@ class Kpi(Part):
     """Standard and clause, or where the definition is from."""
 
 
-class Measurement(Part):
+class Measurement(GrownPart):
     """One KPI, measured once. ``low`` ≤ ``value`` ≤ ``high``, all in the KPI's unit."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"generator"})
     kpi: KpiName
     value: Finite
     low: Finite
@@ -61,6 +62,8 @@ class Measurement(Part):
     bounds of a search."""
     samples: tuple[Finite, ...] = ()
     conditions: Conditions = {}
+    generator: str = ""
+    """What made the traffic, with its version; empty for what was measured without any."""
     unit: str
     test: str
     """Node id of the test that measured."""
