@@ -246,7 +246,7 @@ def _judge_against(
             no_baseline=baseline.reason,
         )
     verdict = _compare_with(criterion, measured, baseline)
-    count = len(baseline.of)
+    ratio, count = ratio_text(measured, baseline), len(baseline.of)
     of = f"record {baseline.of[0].run}" if count == 1 else f"the last {count} accepted records"
     why = ""
     if verdict is Verdict.INCONCLUSIVE:
@@ -256,7 +256,7 @@ def _judge_against(
     return CriterionResult(
         criterion=criterion,
         verdict=verdict,
-        sentence=f"{criterion.subject}: {_found(measured)}, {ratio_text(measured, baseline)}{_found(baseline)} "
+        sentence=f"{criterion.subject}: {_found(measured)}, {f'{ratio} of' if ratio else 'against'} {_found(baseline)} "
         f"of {of}, {required}{why}",
         measurement=measured,
         baseline=baseline,
@@ -282,12 +282,12 @@ def _exactly(value: float) -> Decimal:
 
 
 def ratio_text(measured: Measurement, baseline: Baseline) -> str:
-    """The ratio of a measurement to its baseline with its interval, in percent: `92 % (91.2 % … 92.9 %) of `."""
+    """The ratio of a measurement to its baseline with its interval: `92 % (91.2 % … 92.9 %)`; empty for none."""
     if baseline.low <= 0 or measured.low < 0:
-        return "against "
+        return ""
     value = f"{100 * measured.value / baseline.value:.4g} %"
     low, high = (f"{100 * each:.4g} %" for each in (measured.low / baseline.high, measured.high / baseline.low))
-    return f"{value} ({low} … {high}) of " if low != high else f"{value} of "
+    return f"{value} ({low} … {high})" if low != high else value
 
 
 def _compare(criterion: Criterion, measured: Measurement) -> Verdict:
