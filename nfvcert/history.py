@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from nfvcert.catalogue import FactSource
@@ -36,8 +37,12 @@ __all__ = [
     "NoBaseline",
     "PastMeasurement",
     "PastRun",
+    "Point",
+    "Trend",
     "brought_by",
     "chosen",
+    "past",
+    "trends",
     "unlike",
 ]
 
@@ -403,4 +408,51 @@ def _median(found: Sequence[tuple[PastRun, PastMeasurement]]) -> Baseline:
             )
             for run, old in found
         ),
+    )
+
+
+@dataclass(frozen=True)
+class Point:
+    """One record of a trend."""
+
+    run: PastRun
+    measured: PastMeasurement
+    differs: tuple[str, ...]
+    """What must be equal to compare, and is not as in the record before it."""
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What accepted records found of one question, the oldest first."""
+
+    kpi: str
+    conditions: Conditions
+    case: str
+    unit: str
+    points: tuple[Point, ...]
+
+    @property
+    def change(self) -> float | None:
+        """The last value against the one before, as a share of that; None where there is none."""
+        values = [point.measured.value for point in self.points[-2:]]
+        return values[1] / values[0] - 1 if len(values) == 2 and values[0] else None
+
+
+def trends(runs: Iterable[PastRun], kpi: str | None = None) -> tuple[Trend, ...]:
+    """The trends of a lab, of one KPI or of all; ``runs`` are its accepted records, the oldest first."""
+    found: dict[tuple[object, ...], list[Point]] = {}
+    for run in runs:
+        for measured in run.measurements:
+            if kpi not in (None, measured.kpi):
+                continue
+            points = found.setdefault(_question(measured), [])
+            differs: tuple[str, ...] = ()
+            if points:
+                before = points[-1]
+                differs = tuple(unlike(measured, run.circumstances, before.measured, before.run.circumstances, ()))
+            points.append(Point(run, measured, differs))
+    return tuple(
+        Trend(last.kpi, last.conditions, last.case, last.unit, tuple(points))
+        for points in found.values()
+        for last in [points[-1].measured]
     )

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from nfvcert.archive import RECORD
-from nfvcert.errors import UsageError
+from nfvcert.archive import EVENTS, RECORD, read_record
+from nfvcert.errors import FileError, UsageError
 from nfvcert.gathering import follows
 from nfvcert.history import Circumstances, History, LeftOutRun, PastRun, Place, past
 from nfvcert.judge import Decision, Verdict
@@ -167,7 +167,7 @@ class Histories:
         """Read a record whole; whether it says anything else than the index."""
         runs = self._all()
         before = runs[name]
-        found = _read(_OnDisk(self._folder / name, before.size, before.modified_ns))
+        found = _read(_OnDisk(self._folder / name, before.size, before.modified_ns), with_events=True)
         if found == before:
             return False
         runs[name] = found
@@ -192,8 +192,8 @@ def _has_been(run: PastRun) -> bool:
     return datetime.fromisoformat(run.finished) <= datetime.now(UTC) + CLOCKS_DIFFER
 
 
-def _read(record: _OnDisk) -> _Indexed:
-    """What the record of a folder adds to the history of its labs."""
+def _read(record: _OnDisk, *, with_events: bool = False) -> _Indexed:
+    """What the record of a folder adds to the history of its labs; ``with_events``: as far as its events say so too."""
 
     def without(why: str) -> _Indexed:
         return _Indexed(folder=record.folder.name, size=record.size, modified_ns=record.modified_ns, why=why)
@@ -213,6 +213,8 @@ def _read(record: _OnDisk) -> _Indexed:
     for stream in read.streams:
         if not follows(stream):
             return without(f"its decision {stream.judgement.decision} does not follow from its results")
+    if with_events and not _is_of_its_events(read, record.folder):
+        return without("its measurements are not those of its events")
     counting = [stream for stream in read.streams if read.finished and not read.interrupted and _counts(stream)]
     return _Indexed(
         folder=record.folder.name,
@@ -221,6 +223,17 @@ def _read(record: _OnDisk) -> _Indexed:
         others=tuple(stream.plan.lab.lab for stream in read.streams if stream not in counting),
         streams=tuple(_past_run(read, stream, hashlib.sha256(content).hexdigest()) for stream in counting),
     )
+
+
+def _is_of_its_events(record: Record, folder: Path) -> bool:
+    """Whether the events beside a record tell of the same measurements; also where a record is kept alone."""
+    if not (folder / EVENTS).exists():
+        return True
+    try:
+        told = read_record(folder)
+    except FileError:
+        return False
+    return [each.measurements for each in told.streams] == [each.measurements for each in record.streams]
 
 
 def _counts(stream: StreamRecord) -> bool:

@@ -84,6 +84,9 @@ NAMED_MAX = 6
 
 WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.PASS)
 
+WITHOUT_BASELINE = "without a baseline"
+"""How criteria are counted that compare and have nothing to compare with."""
+
 DECISION_WORST_FIRST = (
     Decision.REJECTED,
     Decision.INCONCLUSIVE,
@@ -199,12 +202,13 @@ def criteria_worst_first(stream: StreamRecord) -> list[CriterionResult]:
 
 def tally(results: Iterable[CriterionResult | TestResult], words: Mapping[str, str]) -> str:
     """Results counted by verdict, worst first: `1 missed, 17 met`."""
-    results = list(results)
-    alone = sum(isinstance(result, CriterionResult) and bool(result.no_baseline) for result in results)
-    counts = Counter(result.verdict for result in results)
-    counts[Verdict.NOT_RUN] -= alone
-    told = [f"{counts[verdict]} {words[verdict]}" for verdict in WORST_FIRST if counts[verdict]]
-    return ", ".join([*told[:-1], *([f"{alone} without a baseline"] if alone else []), *told[-1:]])
+    counts: Counter[str] = Counter(
+        WITHOUT_BASELINE if isinstance(result, CriterionResult) and result.no_baseline else result.verdict
+        for result in results
+    )
+    named = {**words, WITHOUT_BASELINE: WITHOUT_BASELINE}
+    order = (*WORST_FIRST[:-1], WITHOUT_BASELINE, WORST_FIRST[-1])
+    return ", ".join(f"{counts[each]} {named[each]}" for each in order if counts[each])
 
 
 def decisions(record: Record) -> list[tuple[Decision, int]]:
