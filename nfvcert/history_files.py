@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from nfvcert.archive import EVENTS, RECORD, read_record
 from nfvcert.errors import FileError, UsageError
@@ -37,21 +37,49 @@ INDEX = ".history-1.jsonl"
 USABLE = frozenset({Decision.ACCEPTED, Decision.ACCEPTED_WITH_CONDITIONS})
 CLOCKS_DIFFER = timedelta(minutes=5)
 """A record may be so much newer than now: it may come from another machine."""
+PAST_RUNS = TypeAdapter(tuple[PastRun, ...])
 LOOKED_BACK = 50
 """Accepted records of a lab that are looked at, the last ones."""
 
 
-class _Indexed(Part):
-    """What one record says, as the index keeps it."""
+class _Head(Part):
+    """What is known of a record without reading what it measured."""
 
     folder: str
     size: int
     modified_ns: int
     why: str = ""
     """Why nothing of it counts; empty for a record that is whole."""
+    ended: str = ""
+    labs: tuple[str, ...] = ()
+    """Of its streams that count."""
     others: tuple[str, ...] = ()
-    """Labs of its streams that do not count."""
-    streams: tuple[PastRun, ...] = ()
+    """Of those that do not."""
+
+    @property
+    def has_been(self) -> bool:
+        """Whether it ended before now."""
+        return not self.ended or datetime.fromisoformat(self.ended) <= datetime.now(UTC) + CLOCKS_DIFFER
+
+
+@dataclass(frozen=True)
+class _Indexed:
+    """What one record says, as a line of the index keeps it: two pieces of JSON with a tabulator between them."""
+
+    head: _Head
+    body: bytes
+    """Its streams that count, not parsed: a lab has hundreds, of which a few are needed."""
+
+    @classmethod
+    def of(cls, line: bytes) -> _Indexed:
+        """Raises ValidationError."""
+        head, _, body = line.partition(b"\t")
+        return cls(_Head.model_validate_json(head), body.rstrip(b"\n"))
+
+    @property
+    def line(self) -> bytes:
+        """As `of` reads it."""
+        return self.head.model_dump_json(exclude_defaults=True).encode() + b"\t" + self.body + b"\n"
 
 
 @dataclass(frozen=True)
@@ -89,44 +117,53 @@ class Histories:
         ``brought``: facts that the release changes, which tell no two circumstances apart.
         """
         while True:
-            runs = self._all()
             accepted = self._accepted(lab)
-            needed = tuple(_needed(accepted[:LOOKED_BACK], kpis, last, brought))
+            looked_at = [run for each in accepted[:LOOKED_BACK] for run in self._runs_of(each, lab)]
+            needed = tuple(_needed(looked_at, kpis, last, brought))
             if not [run for run in needed if self._read_again(run.run)]:
                 break
         return History(
             folder=self._named,
             last=last,
-            accepted=len(accepted),
-            others=sum(each.others.count(lab) for each in runs.values()),
-            left_out=tuple(self._left_out()),
+            accepted=sum(each.head.labs.count(lab) for each in accepted),
+            others=sum(each.head.others.count(lab) for each in self._all().values()),
+            left_out=self.left_out(),
             runs=needed,
         )
 
     def trend(self, lab: str) -> tuple[PastRun, ...]:
         """All accepted records of a lab, the oldest first."""
-        return tuple(reversed(self._accepted(lab)))
+        return tuple(run for each in reversed(self._accepted(lab)) for run in self._runs_of(each, lab))
 
     @property
     def labs(self) -> tuple[str, ...]:
         """The labs of which there is an accepted record."""
-        return tuple(sorted({run.circumstances.lab for each in self._all().values() for run in each.streams}))
+        return tuple(sorted({lab for each in self._all().values() for lab in each.head.labs}))
 
     def left_out(self) -> tuple[LeftOutRun, ...]:
         """Records that are torn, altered, or another's, each with what is wrong."""
-        return tuple(self._left_out())
-
-    def _accepted(self, lab: str) -> list[PastRun]:
-        """The newest first."""
-        found = [run for each in self._all().values() for run in each.streams if run.circumstances.lab == lab]
-        return sorted((run for run in found if _has_been(run)), key=lambda run: (run.finished, run.run), reverse=True)
-
-    def _left_out(self) -> Iterator[LeftOutRun]:
+        found = []
         for name, each in sorted(self._all().items()):
-            if each.why:
-                yield LeftOutRun(folder=name, why=each.why)
-            elif any(not _has_been(run) for run in each.streams):
-                yield LeftOutRun(folder=name, why=f"it ended at {each.streams[0].finished}, which is yet to come")
+            why = each.head.why
+            if not each.head.has_been:
+                why = f"it ended at {each.head.ended}, which is yet to come"
+            if why:
+                found.append(LeftOutRun(folder=name, why=why))
+        return tuple(found)
+
+    def _accepted(self, lab: str) -> list[_Indexed]:
+        """The newest first."""
+        found = [each for each in self._all().values() if lab in each.head.labs and each.head.has_been]
+        return sorted(found, key=lambda each: (each.head.ended, each.head.folder), reverse=True)
+
+    def _runs_of(self, indexed: _Indexed, lab: str) -> Iterator[PastRun]:
+        """What a record adds to the history of a lab; where the index cannot be read, it is asked itself."""
+        try:
+            streams = PAST_RUNS.validate_json(indexed.body)
+        except ValidationError:
+            self._read_again(indexed.head.folder)
+            streams = PAST_RUNS.validate_json(self._all()[indexed.head.folder].body)
+        yield from (run for run in streams if run.circumstances.lab == lab)
 
     # ── the index ──
 
@@ -138,7 +175,7 @@ class Histories:
             for each in _on_disk(self._folder):
                 name = each.folder.name
                 found = known.get(name)
-                if found is None or (found.size, found.modified_ns) != (each.size, each.modified_ns):
+                if found is None or (found.head.size, found.head.modified_ns) != (each.size, each.modified_ns):
                     found = _read(each)
                     new.append(found)
                 self._runs[name] = found
@@ -152,22 +189,23 @@ class Histories:
         with contextlib.suppress(OSError), (self._folder / INDEX).open("rb") as lines:
             for line in lines:
                 with contextlib.suppress(ValidationError):
-                    indexed = _Indexed.model_validate_json(line)
-                    found[indexed.folder] = indexed
+                    indexed = _Indexed.of(line)
+                    found[indexed.head.folder] = indexed
         return found
 
     def _keep(self, new: Iterable[_Indexed]) -> None:
         """Two runs may append at once; where nobody may write, the next one reads the records again."""
-        lines = "".join(f"{each.model_dump_json(exclude_defaults=True)}\n" for each in new)
+        lines = b"".join(each.line for each in new)
         if lines:
             with contextlib.suppress(OSError), (self._folder / INDEX).open("ab", buffering=0) as file:
-                file.write(lines.encode())
+                file.write(lines)
 
     def _read_again(self, name: str) -> bool:
         """Read a record whole; whether it says anything else than the index."""
         runs = self._all()
         before = runs[name]
-        found = _read(_OnDisk(self._folder / name, before.size, before.modified_ns), with_events=True)
+        known = _OnDisk(self._folder / name, before.head.size, before.head.modified_ns)
+        found = _read(known, with_events=True)
         if found == before:
             return False
         runs[name] = found
@@ -188,15 +226,12 @@ def _on_disk(folder: Path) -> Iterator[_OnDisk]:
                 yield _OnDisk(Path(each.path), status.st_size, status.st_mtime_ns)
 
 
-def _has_been(run: PastRun) -> bool:
-    return datetime.fromisoformat(run.finished) <= datetime.now(UTC) + CLOCKS_DIFFER
-
-
 def _read(record: _OnDisk, *, with_events: bool = False) -> _Indexed:
     """What the record of a folder adds to the history of its labs; ``with_events``: as far as its events say so too."""
 
     def without(why: str) -> _Indexed:
-        return _Indexed(folder=record.folder.name, size=record.size, modified_ns=record.modified_ns, why=why)
+        head = _Head(folder=record.folder.name, size=record.size, modified_ns=record.modified_ns, why=why)
+        return _Indexed(head, b"[]")
 
     try:
         content = (record.folder / RECORD).read_bytes()
@@ -216,13 +251,16 @@ def _read(record: _OnDisk, *, with_events: bool = False) -> _Indexed:
     if with_events and not _is_of_its_events(read, record.folder):
         return without("its measurements are not those of its events")
     counting = [stream for stream in read.streams if read.finished and not read.interrupted and _counts(stream)]
-    return _Indexed(
+    streams = tuple(_past_run(read, stream, hashlib.sha256(content).hexdigest()) for stream in counting)
+    head = _Head(
         folder=record.folder.name,
         size=record.size,
         modified_ns=record.modified_ns,
+        ended=read.finished or "",
+        labs=tuple(run.circumstances.lab for run in streams),
         others=tuple(stream.plan.lab.lab for stream in read.streams if stream not in counting),
-        streams=tuple(_past_run(read, stream, hashlib.sha256(content).hexdigest()) for stream in counting),
     )
+    return _Indexed(head, PAST_RUNS.dump_json(streams))
 
 
 def _is_of_its_events(record: Record, folder: Path) -> bool:
