@@ -355,3 +355,76 @@ def test_the_trend_of_a_lab(lab: Project) -> None:
     assert "<svg" in (lab.folder / "trend.html").read_text()
     assert "did you mean network.test.speed?" in lab.command("history", "opco-ru", "network.test.sped")
     assert "opco-ru" in lab.command("history", "opco-rx")
+
+
+NOS = """
+unit: nos-{version}
+type: GA
+vendor: V
+changes:
+  - {{component: host-os, vendor: V, product: NOS, from: 4.2.0, to: {version}, trigger: host-os}}
+"""
+
+
+def test_what_the_release_brings_is_compared_and_what_else_changed_is_not(lab: Project) -> None:
+    inventory = LAB.format(name="opco-ru")
+
+    def has(version: str) -> None:
+        emulated = f"roles: [switch], components: [host-os], emulates: {{os: {{id: nos, version: {version}}}}}"
+        lab.write("lab_inventory/opco-ru.yaml", inventory.replace("roles: [switch]", emulated))
+        lab.write(f"releases/nos-{version}.yaml", NOS.format(version=version))
+
+    lab.write("testmodels/components.yaml", COMPONENTS.replace("kernel", "os"))
+    has("4.2.1")
+    first = certified(lab, 200, "--release=nos-4.2.1")
+    has("4.2.2")
+    release = certified(lab, 184, "--release=nos-4.2.2")
+    assert release.decisions == {"nos-4.2.2@opco-ru": "REJECTED"}, release.output
+    assert runs(baseline(release)) == [name(first)]
+    as_it_is = certified(lab, 184)
+    assert compared(as_it_is).no_baseline == (
+        f"record {name(first)} is not comparable: os of leaf-1 was 4.2.1 and is 4.2.2"
+    )
+
+
+def test_an_undecided_ratio_is_measured_up_to_the_budget(lab: Project) -> None:
+    certified(lab, 200)
+    lab.suite("""
+    @pytest.mark.covers("host-os")
+    def test_fast(kpi):
+        samples = iter([189.0, 191.0, 190.0, 189.5, 190.5, 190.0, 190.0])
+        taken = []
+        kpi.sample("network.test.speed", lambda: taken.append(next(samples)) or taken[-1])
+        assert len(taken) == 6, taken
+    """)
+    run = lab.run()
+    assert run.verdicts == {"test_fast": "INCONCLUSIVE"}, run.output
+    assert "the bound lies within the interval of the ratio" in run.sentence("test_fast")
+
+
+TRAFFIC = """\
+network:
+  dut: {kind: linux-bridge}
+traffic:
+  generator: software
+  ports:
+    tg0: {attached_to: leaf-1, tenant: tenant-a, speed: 10 Mbit/s}
+    tg1: {attached_to: leaf-1, tenant: tenant-a, speed: 10 Mbit/s}
+    tg2: {attached_to: leaf-1, tenant: tenant-a, speed: 10 Mbit/s}
+    tg3: {attached_to: leaf-1, tenant: tenant-b, speed: 10 Mbit/s}
+    tg4: {attached_to: leaf-1, tenant: tenant-b, speed: 10 Mbit/s}
+"""
+
+
+def test_only_what_was_measured_with_traffic_depends_on_the_generator(lab: Project) -> None:
+    lab.add_labs("opco-ru", more=TRAFFIC)
+    lab.suite("""
+    def test_traffic(trials, kpi): kpi.measure("network.test.speed", 200.0, by="traffic")
+    def test_without(kpi): kpi.measure("network.test.speed", 200.0, by="hand")
+    """)
+    run = lab.run()
+    assert run.verdicts == {"test_traffic": "PASS", "test_without": "PASS"}, run.output
+    assert run.stream.calibration is not None
+    by = {measured.conditions["by"]: measured.generator for measured in run.stream.measurements}
+    assert by == {"traffic": run.stream.calibration.generator, "hand": ""}
+    assert lab.run().decisions == {"opco-ru": "ACCEPTED"}
