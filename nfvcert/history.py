@@ -87,7 +87,7 @@ MUST_BE_EQUAL: tuple[Equal, ...] = (
         decided_by="the test model, by writing them",
     ),
     Equal(
-        what="what the inventory says of hosts, links, ports, device and cloud, but for names, addresses and owners",
+        what="what the inventory says of hosts, links, ports, device and cloud, but for titles, addresses and owners",
         because="other cables and other ports are another device",
         decided_by="who keeps the inventory",
     ),
@@ -157,7 +157,8 @@ def _devices(lab: Lab) -> str:
         mode="json",
         exclude_defaults=True,
         include={
-            **dict.fromkeys(("provider", "networks", "links", "network", "traffic", "cloud"), True),
+            **dict.fromkeys(("provider", "links", "network", "traffic", "cloud"), True),
+            "networks": {"__all__": {"mtu"}},
             "hosts": {"__all__": of_hosts},
         },
     )

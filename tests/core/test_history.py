@@ -181,6 +181,9 @@ def test_other_labels_and_owners_are_the_same_devices() -> None:
     other = lab.model_validate(told | {"title": "renamed", "owner": {"organisation": "X", "role": "hq"}})
     ports = told["traffic"] | {"ports": told["traffic"]["ports"] | {"tg1": {"attached_to": "leaf-1", "speed": 1e9}}}
     slower = lab.model_validate(told | {"traffic": ports})
+    moved = lab.model_validate(told | {"networks": {"management": {"subnet": "10.0.0.0/24"}}})
+    again = lab.model_validate(told | {"networks": {"management": {"subnet": "10.9.0.0/24"}}})
+    assert Circumstances.of(moved, Parameters(), {}) == Circumstances.of(again, Parameters(), {})
     assert Circumstances.of(lab, Parameters(), {}) == Circumstances.of(other, Parameters(), {})
     assert Circumstances.of(lab, Parameters(), {}).inventory != Circumstances.of(slower, Parameters(), {}).inventory
 
