@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import campaigns, labs, pops, reports, scopes, starts, suite
+from benchmarks import campaigns, histories, labs, pops, reports, scopes, starts, suite
 from benchmarks.figures import ROOT, Figure
 
 
@@ -25,6 +25,7 @@ def everything() -> Iterator[Figure]:
     """All figures, in the order of their length."""
     yield from starts.figures()
     yield from scopes.figures()
+    yield from histories.figures()
     yield from labs.figures()
     with tempfile.TemporaryDirectory() as folder:
         yield from suite.figures(Path(folder))
@@ -37,6 +38,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Figure]]] = {
     "everything": everything,
     "starts": starts.figures,
     "scopes": scopes.figures,
+    "histories": histories.figures,
     "labs": labs.figures,
     "campaigns": campaigns.figures,
     "pops": pops.figures,
