@@ -216,6 +216,8 @@ class History(Part):
     """Of how many records the median is taken, at most."""
     accepted: int = 0
     """Accepted records of the lab in the folder."""
+    looked_at: int = 0
+    """Of those the last ones, in which a baseline was looked for."""
     others: int = 0
     """Records of the lab that were not accepted."""
     left_out: tuple[LeftOutRun, ...] = ()
@@ -282,7 +284,10 @@ class Baselines:
         if found := chosen(alike, akin, mine, history.last):
             return _median(found)
         if not akin:
-            return NoBaseline(reason=f"no accepted record of {where} has it")
+            which = (
+                "the accepted record" if history.looked_at == 1 else f"the last {history.looked_at} accepted records"
+            )
+            return NoBaseline(reason=f"it is not in {which} of {where}")
         run, old = _nearest(akin, mine)
         told = [*unlike(mine, self._now, old, run.circumstances, self._brought)]
         more = f" and {len(told) - NAMED_MAX} more" if len(told) > NAMED_MAX else ""

@@ -38,7 +38,7 @@ USABLE = frozenset({Decision.ACCEPTED, Decision.ACCEPTED_WITH_CONDITIONS})
 CLOCKS_DIFFER = timedelta(minutes=5)
 """A record may be so much newer than now: it may come from another machine."""
 PAST_RUNS = TypeAdapter(tuple[PastRun, ...])
-LOOKED_BACK = 50
+LOOKED_BACK = 200
 """Accepted records of a lab that are looked at, the last ones."""
 
 
@@ -126,6 +126,7 @@ class Histories:
             folder=self._named,
             last=last,
             accepted=sum(each.head.labs.count(lab) for each in accepted),
+            looked_at=len(looked_at),
             others=sum(each.head.others.count(lab) for each in self._all().values()),
             left_out=self.left_out(),
             runs=needed,

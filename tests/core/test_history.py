@@ -76,7 +76,7 @@ def run(number: int, value: float = 100.0, off: float = 0.0, **changes: Any) -> 
 
 def baselines(*runs: PastRun, last: int = 3, here: Circumstances | None = None, **more: Any) -> Baselines:
     """Of runs, the newest first."""
-    history = History(folder="reports", last=last, accepted=len(runs), runs=runs)
+    history = History(folder="reports", last=last, accepted=len(runs), looked_at=len(runs), runs=runs)
     return Baselines(history, here or now(), "opco-ru", **more)
 
 
@@ -234,7 +234,9 @@ def test_before_a_major_release_nothing_counts_though_it_is_not_comparable_itsel
 def test_no_baseline_says_why() -> None:
     assert Baselines(None, now(), "opco-ru").of(measured()) == NoBaseline(reason="no history was read")
     assert reason() == "there is no accepted record of lab opco-ru in reports"
-    assert reason(run(1, kpi="network.loss.ratio")) == "no accepted record of lab opco-ru in reports has it"
+    other = [run(day, kpi="network.loss.ratio") for day in (2, 1)]
+    assert reason(*other[:1]) == "it is not in the accepted record of lab opco-ru in reports"
+    assert reason(*other) == "it is not in the last 2 accepted records of lab opco-ru in reports"
     many = now({"leaf-1": {"a": "1", "b": "1", "c": "1", "d": "1", "e": "1"}})
     here = now({"leaf-1": {}})
     assert reason(run(1, then=many), here=here).endswith("c of leaf-1 was 1 and is not told and 2 more")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,12 +14,14 @@ from nfvcert.history import Baseline, Earlier, NoBaseline
 from nfvcert.judge import BaselineOf, CriterionResult, Decision, Judgement, Verdict, decide, judge
 from nfvcert.life_cycle import broken_steps
 from nfvcert.measure.kpi import Kpi, Measurement
+from nfvcert.measure.stats import Estimate, estimate_median
 from nfvcert.overlays import Overlay, merged
 from nfvcert.parts import Contradiction
 from nfvcert.record import canonical
 from nfvcert.testmodel import Criterion, TestModel
 from nfvcert.units import BoundProblem, criteria
 from nfvcert.waivers import HeldWaiver
+from tests.core import test_history as past
 from tests.core.test_judge import NDR, criterion, measured, passed
 
 
@@ -92,6 +96,40 @@ def test_no_truth_within_the_intervals_contradicts_a_verdict(
             assert worse_by <= by + 1e-9
         if said is Verdict.FAIL:
             assert worse_by >= by - 1e-9
+
+
+def simulated(ratio: float, noise: float, *, between: float = 0.0, records: int = 3, times: int = 300) -> Counter[str]:
+    """Verdicts on a device that is so fast, of nine samples each, against records of a device that is 100 % as fast."""
+    chance = random.Random(20261129)
+
+    def estimate(level: float) -> Estimate:
+        level *= chance.gauss(1, between)
+        return estimate_median([level * chance.gauss(1, noise) for _ in range(9)])
+
+    found: Counter[str] = Counter()
+    for _ in range(times):
+        olds = [estimate(100.0) for _ in range(records)]
+        runs = [past.run(20 - n, old.value, low=old.low, high=old.high, generator="") for n, old in enumerate(olds)]
+        new = estimate(100.0 * ratio)
+        made = measured(new.value, new.low, new.high)
+        found[judge(compares(), [made], baseline_of=past.baselines(*runs).of).verdict] += 1
+    return found
+
+
+@pytest.mark.parametrize(("noise", "between"), [(0.01, 0.0), (0.01, 0.005), (0.02, 0.0)])
+def test_at_the_bound_a_false_answer_is_rarer_than_one_in_a_hundred(noise: float, between: float) -> None:
+    found = simulated(0.95, noise, between=between)
+    assert found["PASS"] <= 3, found
+    assert found["FAIL"] <= 3, found
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.02])
+def test_clear_of_the_bound_no_answer_is_wrong(noise: float) -> None:
+    same, slower = simulated(1.0, noise), simulated(0.92, noise)
+    assert same["FAIL"] == 0, same
+    assert slower["PASS"] == 0, slower
+    assert simulated(1.0, 0.01)["PASS"] >= 297
+    assert simulated(0.92, 0.01)["FAIL"] >= 255
 
 
 def test_the_sentence_has_all_that_was_compared() -> None:
