@@ -96,7 +96,7 @@ def test_the_report_shows_the_baseline_so_that_a_reader_can_recompute() -> None:
     assert compared.streams[0].judgement.decision == "REJECTED"
     told = html.unescape(words(acceptance.html(compared)))
     assert "Baselines" in told
-    assert "run-2 opco-ru, 2 Nov 2026, 10:00 UTC: 14.88 kpps (14.88 kpps … 14.88 kpps)" in told
+    assert "run-2 opco-ru, 2 Nov 2026, 10:00 UTC: 14880 (14879 … 14881) pps" in told
     assert RUNS[1].record in told
     assert RUNS[0].record not in told  # it was before the major release
     assert "87.37 % (87.36 % … 87.37 %) of the baseline" in told
