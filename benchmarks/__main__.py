@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import campaigns, labs, pops, reports, samples, scopes, starts, suite
+from benchmarks import campaigns, histories, labs, pops, reports, samples, scopes, starts, suite
 from benchmarks.figures import ROOT, Figure
 
 
@@ -26,6 +26,7 @@ def everything() -> Iterator[Figure]:
     yield from starts.figures()
     yield from scopes.figures()
     yield from samples.figures()
+    yield from histories.figures()
     yield from labs.figures()
     with tempfile.TemporaryDirectory() as folder:
         yield from suite.figures(Path(folder))
@@ -39,6 +40,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Figure]]] = {
     "starts": starts.figures,
     "scopes": scopes.figures,
     "samples": samples.figures,
+    "histories": histories.figures,
     "labs": labs.figures,
     "campaigns": campaigns.figures,
     "pops": pops.figures,

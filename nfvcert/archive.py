@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from nfvcert.errors import FileError, StorageError, UsageError
 from nfvcert.gathering import from_events
-from nfvcert.record import EVENT, Event, Record
+from nfvcert.record import EVENT, Event, LabFingerprinted, Record
 from nfvcert.testcase import case_of
 
 __all__ = [
@@ -51,6 +51,7 @@ REPORT = "acceptance.html"
 JUNIT = "junit.xml"
 PLAN = "plan.json"
 PLAN_PAGE = "plan.html"
+LOOKED = b'"event":"lab-fingerprinted"'
 GOING_ON = ".going-on"
 """Locked by every process of a run, so that nobody resumes it while one of them still writes."""
 RESERVE_BYTES = 4 << 20
@@ -150,6 +151,16 @@ class Archive:
     def events(self) -> list[Event]:
         """All events so far."""
         return list(read_events(self.folder))
+
+    def fingerprint(self, stream: str) -> dict[str, dict[str, str]]:
+        """What the lab of a stream told when it was first asked, whichever process of the run asked; empty before."""
+        with (self.folder / EVENTS).open("rb") as lines:
+            for line in lines:
+                if LOOKED in line and line.endswith(b"\n"):
+                    event = EVENT.validate_json(line)
+                    if isinstance(event, LabFingerprinted) and event.stream == stream:
+                        return event.fingerprint
+        return {}
 
     def write(self, name: str, content: bytes) -> Path:
         """Write a file of the run, atomically: whole or not at all."""

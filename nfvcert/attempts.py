@@ -90,8 +90,16 @@ class Attempts:
         """The KPI recorder of a test, one for all who ask during it."""
         if RECORDER not in item.stash:
             assert self._evidence is not None
-            measures = collected(item).measures
-            item.stash[RECORDER] = KpiRecorder(opened.plan, item.nodeid, measures, self._run.keep, self._evidence)
+            with_traffic = "trials" in getattr(item, "fixturenames", ())
+            item.stash[RECORDER] = KpiRecorder(
+                opened.plan,
+                item.nodeid,
+                collected(item).measures,
+                self._run.keep,
+                self._evidence,
+                facts=lambda: self._run.archive.fingerprint(opened.plan.stream),
+                generator=lambda: opened.generator if with_traffic else "",
+            )
         return item.stash[RECORDER]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

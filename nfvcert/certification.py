@@ -37,6 +37,7 @@ from nfvcert.collected import DOMAINS, stream_of
 from nfvcert.console import shown
 from nfvcert.controller import Controller
 from nfvcert.errors import FileError, LabError, NfvcertError, StorageError, UsageError
+from nfvcert.history_files import Histories
 from nfvcert.holding import Holdings
 from nfvcert.inputs import Inputs
 from nfvcert.judge import Decision
@@ -132,17 +133,27 @@ class Certification:
             return
         self._refused = True  # pytest calls pytest_collection_finish even when this hook raises
         try:
-            self._plans = make_plans(self._inputs, before, {item.nodeid for item in items}, self._reports)
+            selected = {item.nodeid for item in items}
+            self._plans = make_plans(self._inputs, before, selected, self._reports, self._histories())
             planned = {test.test for plan in self._plans.values() for test in plan.planned}
             files = {item.path for item in before if item.nodeid in planned}
             self._suites = suites_digest(files, self._config.rootpath, self._config.getini("testpaths"))
             if self._resumed and self._plans:
                 self._resumed.check(self._plans, self._suites)
+                self._plans = self._resumed.compared_as_before(self._plans)
             self._select(items)
             self._consent({item.nodeid for item in items})
         except NfvcertError as error:
             raise pytest.UsageError(str(error)) from error
         self._refused = False
+
+    def _histories(self) -> Histories:
+        """What was accepted before, without this run."""
+        config, this = self._config, self._archive.run if self._archive else ""
+        if named := config.getoption("history"):
+            return Histories.there(Path(config.rootpath, named), named=named, without=this)
+        named = config.getoption("reports") or config.getini("nfvcert_reports")
+        return Histories(self._reports, named=named, without=this)
 
     def _select(self, items: list[pytest.Item]) -> None:
         """Leave what the plans want and, of a run that is resumed, has no result; in the plans' order."""

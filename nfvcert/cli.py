@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from nfvcert.commands import catalogue, imports, labs, models, releases, runs, say, scopes
+from nfvcert.commands import catalogue, histories, imports, labs, models, releases, runs, say, scopes
 from nfvcert.errors import NfvcertError
 
 __all__ = ["main"]
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (labs, catalogue, releases, scopes, imports, runs, models):
+    for module in (labs, catalogue, releases, scopes, imports, runs, histories, models):
         module.add(commands)
     return parser
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nfvcert.composition import (
-    USABLE,
     Candidate,
     CertifiedStream,
     Composition,
@@ -23,14 +22,14 @@ from nfvcert.composition import (
 )
 from nfvcert.errors import FileError
 from nfvcert.files import digest, load
-from nfvcert.judge import Verdict, decide
+from nfvcert.gathering import follows
+from nfvcert.judge import Verdict
 from nfvcert.record import Record, StreamRecord, canonical
 from nfvcert.release import BuiltOn, ReleaseUnit
-from nfvcert.scope import criterion_text, risks
+from nfvcert.scope import criterion_text
 from nfvcert.testcase import case_of
 from nfvcert.testmodel import TestModel
 from nfvcert.testmodel_files import base_file, problem_in
-from nfvcert.waivers import untested_waivers
 
 __all__ = ["judge_of", "read_composition", "read_parts", "read_revoked"]
 
@@ -124,7 +123,7 @@ def _candidate(path: Path, built_on: BuiltOn) -> Candidate:
     except (ValidationError, ValueError, RecursionError):
         return Candidate(built_on=built_on, problem=f"{path} is no record of a run")
     for stream in record.streams:
-        if not _follows(stream):
+        if not follows(stream):
             problem = f"{path}: its decision {stream.judgement.decision} does not follow from its results"
             return Candidate(built_on=built_on, problem=problem)
     return Candidate(
@@ -133,24 +132,6 @@ def _candidate(path: Path, built_on: BuiltOn) -> Candidate:
         finished=record.finished,
         streams=tuple(_certified(stream) for stream in record.streams),
     )
-
-
-def _follows(stream: StreamRecord) -> bool:
-    """Whether what was measured and observed leads to an acceptance, where the record says so."""
-    plan, said = stream.plan, stream.judgement.decision
-    if said not in USABLE:
-        return True
-    again = decide(
-        plan.criteria,
-        stream.measurements,
-        [planned.test for planned in plan.planned],
-        stream.tests,
-        waivers=plan.waivers,
-        conditions=stream.judgement.conditions,
-    )
-    there = plan.unit is None or (bool(stream.presence) and all(row.present for row in stream.presence))
-    risky = plan.scope is not None and risks(plan.scope, untested_waivers(plan.waivers))
-    return again.decision is said and there and not risky and not stream.judgement.findings
 
 
 def _certified(stream: StreamRecord) -> CertifiedStream:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nfvcert.history import History
 from nfvcert.judge import TestResult, Verdict
 from nfvcert.record import Event, StreamPlan, TestFinished, TestStarted
 from nfvcert.render.words import counted, scope_line
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Console", "shown"]
 
+LEFT_OUT_MAX = 3
+"""Runs that are left out of a history, and are named before they are counted."""
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow", Verdict.NOT_RUN: "yellow"}
 
 
@@ -67,6 +70,8 @@ class Console:
             )
             if told := scope_line(plan):
                 self._line(f"{plan.stream}: {told}")
+            if plan.history is not None:
+                self._tell_history(plan.stream, plan.history)
             by_hand = sum(test.test not in chosen and test.test not in done for test in plan.planned)
             if by_hand:
                 self.warn(f"{plan.stream}: {by_hand} planned tests are deselected: it cannot be ACCEPTED")
@@ -82,6 +87,14 @@ class Console:
                 f"{_minutes(late.seconds)} after its deadline {late.deadline}"
             )
         self._begin_live(len(plans))
+
+    def _tell_history(self, stream: str, history: History) -> None:
+        compared = counted(history.accepted, "accepted record")
+        self._line(f"{stream}: criteria compare with {compared} of this lab in {history.folder}")
+        for each in history.left_out[:LEFT_OUT_MAX]:
+            self.warn(f"{stream}: {history.folder}/{each.folder} is left out: {each.why}")
+        if (rest := len(history.left_out) - LEFT_OUT_MAX) > 0:
+            self.warn(f"{stream}: and {rest} more of {history.folder} are left out: the report names them")
 
     def say(self, sentence: str) -> None:
         """Something that people should know."""

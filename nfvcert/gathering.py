@@ -35,7 +35,7 @@ from nfvcert.record import (
 from nfvcert.scope import risks
 from nfvcert.waivers import untested_waivers
 
-__all__ = ["from_events"]
+__all__ = ["follows", "from_events"]
 
 
 class _Gathering:
@@ -178,6 +178,7 @@ class _Gathering:
                 trouble=against or list(self._not_compared()),
                 waivers=plan.waivers,
                 conditions=tuple(self._conditions()),
+                baseline_of=plan.baselines(self.fingerprint).of,
             ),
         )
 
@@ -270,6 +271,25 @@ def from_events(events: Iterable[Event]) -> Record:
         streams=tuple(gathering.record(general) for gathering in gatherings.values()),
         leases=tuple(leases),
     )
+
+
+def follows(stream: StreamRecord) -> bool:
+    """Whether what was measured and observed leads to an acceptance, where the record says so."""
+    plan, said = stream.plan, stream.judgement.decision
+    if said not in (Decision.ACCEPTED, Decision.ACCEPTED_WITH_CONDITIONS):
+        return True
+    again = decide(
+        plan.criteria,
+        stream.measurements,
+        [planned.test for planned in plan.planned],
+        stream.tests,
+        waivers=plan.waivers,
+        conditions=stream.judgement.conditions,
+        baseline_of=plan.baselines(stream.fingerprint).of,
+    )
+    there = plan.unit is None or (bool(stream.presence) and all(row.present for row in stream.presence))
+    risky = plan.scope is not None and risks(plan.scope, untested_waivers(plan.waivers))
+    return again.decision is said and there and not risky and not stream.judgement.findings
 
 
 KILLED = "the run was killed before its end; {}"

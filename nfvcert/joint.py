@@ -90,6 +90,7 @@ def join(models: Sequence[TestModel]) -> TestModel:
         depths={depth: each for model in ordered for depth, each in model.depths.items()},
         sizes={size: each for size in SIZES for model in ordered if (each := model.sizes.get(size))},
         part_valid_days=min(model.part_valid_days for model in ordered),
+        baseline_records=max(model.baseline_records for model in ordered),
         criteria=tuple(rule for model in ordered for rule in model.criteria),
         parts=tuple(ordered),
     )

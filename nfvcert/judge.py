@@ -1,24 +1,29 @@
 """From measurements to verdicts, from verdicts to a decision. Pure, and the only place that judges.
 
-`judge` compares one criterion with what was measured for it. `decide` compares what was planned
+`judge` compares one criterion with what was measured for it, by its own bounds or by the baseline of what was accepted
+before. `decide` compares what was planned
 with what was observed: whatever is missing is NOT_RUN, and a stream with a hole is not ACCEPTED.
 A missed criterion that is waived stays a FAIL with the waiver beside it, and makes a condition of
-what would have been a rejection.
+what would have been a rejection. A criterion that compares and finds no baseline yet is NOT_RUN, and
+makes a condition of what would have been an acceptance: it is never met by having nothing to compare with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 from nfvcert.errors import Blame
+from nfvcert.history import Baseline, NoBaseline
 from nfvcert.measure.kpi import Measurement
-from nfvcert.parts import Part
+from nfvcert.parts import GrownPart, Part
 from nfvcert.testmodel import Criterion
 from nfvcert.waivers import HeldWaiver, waiver_of
 
 __all__ = [
+    "BaselineOf",
     "CriterionResult",
     "Decision",
     "Finding",
@@ -30,6 +35,12 @@ __all__ = [
     "judge",
     "worst",
 ]
+
+
+BaselineOf: TypeAlias = Callable[[Measurement], Baseline | NoBaseline]
+"""What a measurement is compared with."""
+SUBJECTS_MAX = 4
+"""Criteria that a condition names before it counts."""
 
 
 class Verdict(StrEnum):
@@ -65,9 +76,10 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     raise ValueError("no verdict to reduce")
 
 
-class CriterionResult(Part):
+class CriterionResult(GrownPart):
     """A criterion with its verdict, the sentence that explains it, and the measurement that decided."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"baseline", "no_baseline"})
     criterion: Criterion
     verdict: Verdict
     sentence: str
@@ -75,6 +87,10 @@ class CriterionResult(Part):
     """The worst of the measurements that met the criterion's conditions."""
     waiver: HeldWaiver | None = None
     """Of a FAIL: who answers for it, or did until it expired."""
+    baseline: Baseline | None = None
+    """What the measurement was compared with."""
+    no_baseline: str = ""
+    """Of a criterion that compares and had nothing to compare with: why."""
 
     @property
     def is_waived(self) -> bool:
@@ -84,7 +100,7 @@ class CriterionResult(Part):
     @property
     def decides(self) -> bool:
         """Whether the stream's decision, and its test's verdict, depend on it."""
-        return self.criterion.decides and not self.is_waived
+        return self.criterion.decides and not self.is_waived and not self.no_baseline
 
 
 class TestResult(Part):
@@ -142,7 +158,7 @@ class Judgement(Part):
     criteria: tuple[CriterionResult, ...]
     findings: tuple[Finding, ...]
     conditions: tuple[str, ...] = ()
-    """Under which it is accepted, if it is: sentences, waivers first."""
+    """Under which it is accepted, if it is: sentences; waivers first, then what had no baseline yet."""
 
 
 def judge(
@@ -151,14 +167,17 @@ def judge(
     *,
     model: str = "",
     waivers: Sequence[HeldWaiver] = (),
+    baseline_of: BaselineOf | None = None,
 ) -> CriterionResult:
     """Judge one criterion by every measurement that meets its conditions; the worst counts.
 
     Three answers (design: noise-aware): the bound lies clear of the measured interval (PASS or
     FAIL), or inside it (INCONCLUSIVE). No measurement at all is NOT_RUN. A FAIL carries the waiver
     that speaks of it, and stays one.
+    A criterion that compares with a baseline is judged by the interval of the ratio of the measurement to that;
+    ``baseline_of`` tells the baseline. Without one it is NOT_RUN, with ``no_baseline`` in the result.
     """
-    return _with_waiver(_judge(criterion, measurements, model), waivers)
+    return _with_waiver(_judge(criterion, measurements, model, baseline_of), waivers)
 
 
 def _with_waiver(result: CriterionResult, waivers: Sequence[HeldWaiver]) -> CriterionResult:
@@ -171,9 +190,15 @@ def _with_waiver(result: CriterionResult, waivers: Sequence[HeldWaiver]) -> Crit
     return result.model_copy(update={"waiver": waiver, "sentence": f"{result.sentence}, {told}"})
 
 
-def _judge(criterion: Criterion, measurements: Sequence[Measurement], model: str) -> CriterionResult:
+def _judge(
+    criterion: Criterion, measurements: Sequence[Measurement], model: str, baseline_of: BaselineOf | None
+) -> CriterionResult:
     results = [
-        _judge_one(criterion, m, model) for m in measurements if m.kpi == criterion.kpi and m.meets(criterion.where)
+        _judge_one(criterion, m, model)
+        if criterion.not_worse_than_baseline_by is None
+        else _judge_against(criterion, m, model, baseline_of(m) if baseline_of else NOT_READ)
+        for m in measurements
+        if m.kpi == criterion.kpi and m.meets(criterion.where)
     ]
     if not results:
         sentence = f"{criterion.subject}: not measured, required {criterion.as_written}{_by(model)}{_noted(criterion)}"
@@ -190,15 +215,81 @@ def _judge_one(criterion: Criterion, measured: Measurement, model: str) -> Crite
         )
     else:
         verdict, why = _compare(criterion, measured), ""
-    found = readable(measured.value, measured.unit)
-    if measured.low != measured.high:
-        found += f" ({readable(measured.low, measured.unit)} … {readable(measured.high, measured.unit)})"
+    found = _found(measured)
     if verdict is Verdict.INCONCLUSIVE and not why:
         why = ", and the bound lies within the measured interval"
     if measured.note:
         why += f"; {measured.note}"
     sentence = f"{criterion.subject}: {found}, required {criterion.as_written}{_by(model)}{_noted(criterion)}{why}"
     return CriterionResult(criterion=criterion, verdict=verdict, sentence=sentence, measurement=measured)
+
+
+def _found(measured: Measurement | Baseline) -> str:
+    found = readable(measured.value, measured.unit)
+    if measured.low == measured.high:
+        return found
+    return f"{found} ({readable(measured.low, measured.unit)} … {readable(measured.high, measured.unit)})"
+
+
+NOT_READ = NoBaseline(reason="no history was read")
+
+
+def _judge_against(
+    criterion: Criterion, measured: Measurement, model: str, baseline: Baseline | NoBaseline
+) -> CriterionResult:
+    required = f"required {criterion.as_written}{_by(model)}{_noted(criterion)}"
+    if isinstance(baseline, NoBaseline):
+        return CriterionResult(
+            criterion=criterion,
+            verdict=Verdict.NOT_RUN,
+            sentence=f"{criterion.subject}: {_found(measured)}, {required}, but there is no baseline yet: "
+            f"{baseline.reason}",
+            measurement=measured,
+            no_baseline=baseline.reason,
+        )
+    verdict = _compare_with(criterion, measured, baseline)
+    ratio, count = ratio_text(measured, baseline), len(baseline.of)
+    of = f"record {baseline.of[0].run}" if count == 1 else f"the last {count} accepted records"
+    why = ""
+    if verdict is Verdict.INCONCLUSIVE:
+        why = ", and the bound lies within the interval of the ratio"
+        if min(measured.low, baseline.low) < 0:
+            why = ", and there is no ratio of negative values"
+    return CriterionResult(
+        criterion=criterion,
+        verdict=verdict,
+        sentence=f"{criterion.subject}: {_found(measured)}, {f'{ratio} of' if ratio else 'against'} {_found(baseline)} "
+        f"of {of}, {required}{why}",
+        measurement=measured,
+        baseline=baseline,
+    )
+
+
+def _compare_with(criterion: Criterion, measured: Measurement, baseline: Baseline) -> Verdict:
+    """By the interval of the ratio: the least of the one over the most of the other, and the other way round.
+
+    Multiplied instead of divided, since a baseline may be zero; in decimal, since 1.15 · 100 is below 115 in binary.
+    """
+    if min(measured.low, baseline.low) < 0:
+        return Verdict.INCONCLUSIVE
+    by = _exactly(criterion.not_worse_than_baseline_by or 0.0)
+    new, old = (tuple(map(_exactly, (each.low, each.high))) for each in (measured, baseline))
+    if criterion.better == "lower":
+        return _side(new[1] <= old[0] * (1 + by), new[0] > old[1] * (1 + by))
+    return _side(new[0] >= old[1] * (1 - by), new[1] < old[0] * (1 - by))
+
+
+def _exactly(value: float) -> Decimal:
+    return Decimal(repr(value))
+
+
+def ratio_text(measured: Measurement, baseline: Baseline) -> str:
+    """The ratio of a measurement to its baseline with its interval: `92 % (91.2 % … 92.9 %)`; empty for none."""
+    if baseline.low <= 0 or measured.low < 0:
+        return ""
+    value = f"{100 * measured.value / baseline.value:.4g} %"
+    low, high = (f"{100 * each:.4g} %" for each in (measured.low / baseline.high, measured.high / baseline.low))
+    return f"{value} ({low} … {high})" if low != high else value
 
 
 def _compare(criterion: Criterion, measured: Measurement) -> Verdict:
@@ -236,6 +327,7 @@ def decide(
     trouble: Sequence[Finding] = (),
     waivers: Sequence[HeldWaiver] = (),
     conditions: Sequence[str] = (),
+    baseline_of: BaselineOf | None = None,
 ) -> Judgement:
     """Decide a stream: planned against observed.
 
@@ -245,14 +337,17 @@ def decide(
     is full, Ctrl-C). FAIL anywhere is REJECTED; any hole or doubt is INCONCLUSIVE; only a stream
     whose every criterion that decides and every planned test is PASS is ACCEPTED.
     ``waivers`` are those of the stream: a missed criterion that one of them speaks of does not
-    reject, and becomes a condition. With such, or with further ``conditions`` (sentences), the best
-    decision is ACCEPTED WITH CONDITIONS.
+    reject, and becomes a condition. So does a criterion that compares and has no baseline yet, as
+    long as another criterion was judged. With such, or with further ``conditions`` (sentences), the
+    best decision is ACCEPTED WITH CONDITIONS. ``baseline_of`` is as for `judge`.
     Raises ValueError for a stream without a criterion that decides: it requires nothing.
     """
     if not any(criterion.decides for criterion in criteria):
         raise ValueError(f"nothing is required of {lab or 'this stream'}: it cannot be decided")
     judged = tuple(
-        judge(criterion, measurements, model=model, waivers=waivers) for criterion in criteria if criterion.applies
+        judge(criterion, measurements, model=model, waivers=waivers, baseline_of=baseline_of)
+        for criterion in criteria
+        if criterion.applies
     )
     observed = {result.test: result for result in tests}
     findings = [
@@ -284,10 +379,15 @@ def decide(
         if r.required
     ]
     findings += trouble
+    deciding = [result for result in judged if result.criterion.decides]
+    if deciding and all(result.no_baseline for result in deciding):
+        sentence = f"nothing was judged: no criterion has a baseline yet ({deciding[0].no_baseline})"
+        findings.append(Finding(verdict=Verdict.INCONCLUSIVE, subject="baseline", sentence=sentence))
     open_findings = sorted(
         (f for f in findings if f.verdict is not Verdict.PASS), key=lambda f: _WORST_FIRST.index(f.verdict)
     )
-    under = tuple(dict.fromkeys([*(r.sentence for r in judged if r.criterion.decides and r.is_waived), *conditions]))
+    waived = (result.sentence for result in deciding if result.is_waived)
+    under = tuple(dict.fromkeys([*waived, *_without_baseline(deciding), *conditions]))
     decision = _decision({finding.verdict for finding in findings}, under)
     return Judgement(
         decision=decision,
@@ -296,6 +396,17 @@ def decide(
         findings=tuple(_without_echoes(open_findings)),
         conditions=under,
     )
+
+
+def _without_baseline(results: Iterable[CriterionResult]) -> Iterable[str]:
+    """What an acceptance leaves open, a sentence for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for result in results:
+        if result.no_baseline:
+            by_reason.setdefault(result.no_baseline, []).append(result.criterion.named)
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - SUBJECTS_MAX} more" if len(names) > SUBJECTS_MAX else ""
+        yield f"no baseline yet for {', '.join(names[:SUBJECTS_MAX])}{more}: {reason}"
 
 
 def _blame_of(result: CriterionResult) -> Blame | None:
@@ -338,7 +449,7 @@ def _summary(
             f" There {'is 1 more condition' if len(conditions) == 2 else f'are {len(conditions) - 1} more conditions'}."
         )
         return f"{tally}, on condition: {_ended(conditions[0])}{more if len(conditions) > 1 else ''}"
-    if not findings:  # every criterion that decides is waived, and no test was planned
+    if not findings:  # every criterion that decides is waived or has no baseline, and no test was planned
         return f"No planned test passed. {tally}."
     first = findings[0]
     lab_is_at_fault = next((f for f in findings if f.blame in {"lab", "storage"}), None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nfvcert.testmodel import LAB_KINDS, SIZES, LabKind, Rule, Size, State, TestModel
+from nfvcert.testmodel import AGAINST_BASELINE, LAB_KINDS, SIZES, LabKind, Rule, Size, State, TestModel
 from nfvcert.units import each_where
 
 __all__ = ["broken_steps"]
@@ -65,7 +65,11 @@ def _of(kind: LabKind) -> str:
 def _subjects(rule: Rule) -> Iterator[str]:
     for where in each_where(rule.where):
         inner = ",".join(f"{name}={value}" for name, value in sorted(where.items()))
-        yield f"{rule.kpi}{{{inner}}}" if inner else rule.kpi
+        named = f"{rule.kpi}{{{inner}}}" if inner else rule.kpi
+        if rule.bounds_alone:
+            yield named
+        if rule.not_worse_than_baseline_by is not None:
+            yield f"{named} {AGAINST_BASELINE}"
 
 
 def _same_for_all(states: Mapping[Place, State], subject: str) -> bool:

@@ -64,6 +64,8 @@ class OpenStream:
         self._append = append
         self._access: LabAccess | None = None
         self._trials: Trials | None = None
+        self.generator = ""
+        """The traffic generator that was calibrated here, with its version; empty where none was."""
 
     @property
     def made_lab(self) -> bool:
@@ -141,6 +143,7 @@ class OpenStream:
     def _calibrated(self, access: LabAccess) -> Trials:
         generator = access.generator()
         found = generator.calibrate()
+        self.generator = found.generator
         facts = CalibrationFacts(
             generator=found.generator,
             ceiling_fps=dict(found.ceiling_fps),

@@ -19,6 +19,7 @@ from nfvcert.measure.kpi import Condition, Kpi, KpiName
 from nfvcert.parts import Contradiction, Name, Part, Text
 from nfvcert.testmodel import (
     DEPTHS,
+    SIDES,
     Bound,
     Depth,
     DepthByClass,
@@ -28,6 +29,7 @@ from nfvcert.testmodel import (
     Parameters,
     ParameterValues,
     Rule,
+    Side,
     Size,
     SizeRules,
     State,
@@ -38,7 +40,6 @@ from nfvcert.units import UNITS, BoundProblem, convert, criteria, each_where
 
 __all__ = ["LayeredModel", "Overlay", "OverlayRule", "OverlaySize", "merged"]
 
-SIDES: tuple[Literal["at_least", "at_most"], ...] = ("at_least", "at_most")
 STRENGTH: tuple[State, ...] = ("removed", "advisory", "deprecated", "required")
 """The weakest first."""
 
@@ -52,6 +53,8 @@ class OverlayRule(Part):
     at_least: Bound | None = None
     at_most: Bound | None = None
     """As in the base; a mapping may name some profiles and leave the others as they are."""
+    not_worse_than_baseline_by: Bound | None = None
+    """Likewise; less is stricter."""
     applies_to: LabKind | None = None
     required_for: Annotated[tuple[Size, ...], Field(min_length=1)] | None = None
     state: State | None = None
@@ -196,7 +199,7 @@ class _Rules:
                     yield Contradiction(key, problem, found=profile, choices=self._profiles)
                 elif text is not None:
                     try:
-                        convert(text, unit)
+                        convert(text, _unit_of(side, unit))
                     except ValueError as error:
                         yield Contradiction(key, str(error))
 
@@ -247,7 +250,7 @@ class _Rules:
             for profile, text in (bound if isinstance(bound, dict) else dict.fromkeys(base, bound)).items():
                 if profile not in base:  # what bounds it now came from an earlier rule of the overlay
                     continue
-                now, was = convert(text, unit), convert(base[profile], unit)
+                now, was = (convert(each, _unit_of(side, unit)) for each in (text, base[profile]))
                 if (now < was) if side == "at_least" else (now > was):
                     key = (*at, side, profile) if isinstance(bound, dict) else (*at, side)
                     of = f" for {profile}" if isinstance(before, dict) else ""
@@ -263,6 +266,11 @@ class _Rules:
         if written.applies_to is not None and written.applies_to != rule.applies_to:
             problem = f"{rule.kpi} applies to {rule.applies_to or 'all'} devices {theirs}, and would not any more"
             yield Contradiction((*at, "applies_to"), problem)
+
+
+def _unit_of(side: Side, unit: str) -> str:
+    """What a bound is written in, for a KPI in a unit."""
+    return "ratio" if side == "not_worse_than_baseline_by" else unit
 
 
 def _assembled(base: TestModel, overlay: Overlay, parameters: Parameters, rules: Iterable[Rule]) -> LayeredModel:
@@ -286,6 +294,7 @@ def _assembled(base: TestModel, overlay: Overlay, parameters: Parameters, rules:
         depths=depths,
         sizes=sizes,
         part_valid_days=overlay.part_valid_days or base.part_valid_days,
+        baseline_records=base.baseline_records,
         criteria=tuple(rules),
     )
 

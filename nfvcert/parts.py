@@ -8,15 +8,25 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+)
 
 __all__ = [
     "Address",
     "BitsPerSecond",
     "Bytes",
     "Contradiction",
+    "GrownPart",
     "HostAddress",
     "InterfaceAddress",
     "InterfaceName",
@@ -173,6 +183,24 @@ class Part(BaseModel):
     """Base of all parts of an inventory: frozen, and a key that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, use_attribute_docstrings=True)
+
+
+class GrownPart(Part):
+    """A part of records that has got keys since there are records.
+
+    Where those are empty they are not written: what does not use them has the bytes, and the digest, that it had.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Its younger keys."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = serialize(self)
+        for name in self.later:
+            if getattr(self, name) in (None, "", ()):
+                told.pop(name, None)
+        return told
 
 
 KeyPath = tuple[str | int, ...]

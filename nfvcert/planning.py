@@ -17,6 +17,8 @@ from nfvcert.collected import collected, stream_of
 from nfvcert.composition import Composition, Judge
 from nfvcert.composition_files import judge_of, read_composition
 from nfvcert.errors import UsageError
+from nfvcert.history import brought_by
+from nfvcert.history_files import Histories
 from nfvcert.inputs import Inputs, StreamInput
 from nfvcert.joint import criteria_of
 from nfvcert.record import PlannedTest, StreamPlan
@@ -35,10 +37,11 @@ COLLECTION_SETTINGS = ("testpaths", "python_", "norecursedirs", "collect_")
 
 
 def make_plans(
-    inputs: Inputs, items: Sequence[pytest.Item], selected: set[str], reports: Path
+    inputs: Inputs, items: Sequence[pytest.Item], selected: set[str], reports: Path, histories: Histories
 ) -> dict[str, StreamPlan]:
     """Stream → plan, made of all collected tests; ``selected`` are the node ids that pytest would run.
 
+    ``reports`` has the runs that tell how long tests take, ``histories`` those that criteria may compare with.
     The domain of the selected tests says which test model judges. Empty when none of them has one.
     Raises UsageError, FileError.
     """
@@ -69,8 +72,18 @@ def make_plans(
         if judged_by is not None:
             sizes = judged_by[0].parameters.frame_bytes
             own = [test for test in tests[name] if test.frame_bytes is None or test.frame_bytes in sizes]
-            plans[name] = _plan(inputs, stream, judged_by, own, took.of(stream.lab.lab), used, digests)
+            plan = _plan(inputs, stream, judged_by, own, took.of(stream.lab.lab), used, digests)
+            plans[name] = _with_history(plan, histories, judged_by[0].baseline_records)
     return plans
+
+
+def _with_history(plan: StreamPlan, histories: Histories, last: int) -> StreamPlan:
+    """The plan with what its criteria compare with, where one does."""
+    compared = {c.kpi for c in plan.criteria if c.applies and c.not_worse_than_baseline_by is not None}
+    if not compared:
+        return plan
+    brought = brought_by(plan.unit, plan.lab, plan.fact_sources)
+    return plan.model_copy(update={"history": histories.of(plan.lab.lab, compared, last, brought)})
 
 
 def _nothing_is_left_out(inputs: Inputs, collected_domains: set[str]) -> None:
@@ -111,6 +124,8 @@ def _plan(
     composition = _composition(inputs, stream, model, judge)
     scope = _scope(inputs, stream, model, composition)
     required = criteria_of(model, inputs.kpis, profile_for, lab.kinds, scope.size if scope else None)
+    if scope and scope.release_class == "major":
+        required = tuple(map(_not_compared, required))
     for member, model_path in zip(model.members, model_paths, strict=True):
         if not any(criterion.decides and criterion.kpi.startswith(f"{member.domain}.") for criterion in required):
             raise problem_in(
@@ -165,6 +180,14 @@ def _plan(
         planned=planned,
         left_out=left_out,
     )
+
+
+def _not_compared(criterion: Criterion) -> Criterion:
+    """What a criterion is for a major release: one keeps the baseline only who changes little."""
+    if criterion.not_worse_than_baseline_by is None:
+        return criterion
+    note = "not compared: a major release needs a new baseline, and makes it when it is accepted"
+    return criterion.model_copy(update={"applies": False, "note": note})
 
 
 def _profile(stream: StreamInput, model: TestModel) -> str:

@@ -78,6 +78,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="judge by this test model: a name in testmodels/ or a path (default: the one of the tests' domain)",
     )
+    group.addoption(
+        "--history",
+        metavar="DIR",
+        help="folder of earlier runs that criteria compare with (default: the folder for results)",
+    )
     group.addoption("--reports", metavar="DIR", help="folder for results (default: reports/)")
     group.addoption(
         "--also",

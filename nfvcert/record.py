@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, model_serializer
+from pydantic import Field, TypeAdapter
 
 from nfvcert.catalogue import FactSource
 from nfvcert.claims import Need
 from nfvcert.composition import Composition
+from nfvcert.history import Baselines, Circumstances, History, brought_by
 from nfvcert.judge import Finding, ForeignResult, Judgement, TestResult
 from nfvcert.lab import Lab
 from nfvcert.measure.kpi import Kpi, Measurement
-from nfvcert.parts import Name, Part
+from nfvcert.parts import GrownPart, Name, Part
 from nfvcert.presence import PresenceRow
 from nfvcert.release import ReleaseUnit
 from nfvcert.scope import Scope
@@ -84,9 +85,10 @@ class LeftOut(Part):
     reason: str
 
 
-class StreamPlan(Part):
+class StreamPlan(GrownPart):
     """What a stream wants to do, fixed before its first test."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"history"})
     stream: str
     """`UNIT@LAB`, or `LAB` where a lab is certified as it is."""
     lab: Lab
@@ -120,6 +122,8 @@ class StreamPlan(Part):
     profile_title: str
     parameters: Parameters
     criteria: tuple[Criterion, ...]
+    history: History | None = None
+    """What was accepted before, where a criterion compares with that."""
     waivers: tuple[HeldWaiver, ...] = ()
     """Those of the unit in this lab, as they stood on the day of the plan."""
     requirements: dict[str, tuple[str, ...]] = {}
@@ -127,6 +131,11 @@ class StreamPlan(Part):
     kpis: dict[str, Kpi]
     planned: tuple[PlannedTest, ...]
     left_out: tuple[LeftOut, ...] = ()
+
+    def baselines(self, facts: Mapping[str, Mapping[str, str]]) -> Baselines:
+        """What its measurements are compared with, in a lab of these facts (host → fact → value)."""
+        now = Circumstances.of(self.lab, self.parameters, facts)
+        return Baselines(self.history, now, self.stream, brought_by(self.unit, self.lab, self.fact_sources))
 
 
 class CalibrationFacts(Part):
@@ -295,9 +304,10 @@ Event = (
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
-class StreamRecord(Part):
+class StreamRecord(GrownPart):
     """One stream: what was planned, what was observed, what is decided."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"foreign"})
     plan: StreamPlan
     fingerprint: dict[str, dict[str, str]] = {}
     fingerprint_sha256: str = ""
@@ -313,14 +323,6 @@ class StreamRecord(Part):
     foreign: tuple[ForeignResult, ...] = ()
     """Tests of foreign suites, each as it went; a FAIL of an earlier attempt stays."""
     judgement: Judgement
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without foreign suites a record is what it was before there were any, and so is its digest."""
-        told: dict[str, Any] = serialize(self)
-        if not self.foreign:
-            told.pop("foreign", None)
-        return told
 
 
 class Resumption(Part):

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from nfvcert.archive import Evidence
 from nfvcert.errors import CriterionFailed, InvalidMeasurement, NotRun, SuiteError
+from nfvcert.history import Baseline, Baselines, Facts, NoBaseline
 from nfvcert.judge import CriterionResult, ForeignResult, Verdict, judge, worst
 from nfvcert.measure.kpi import Condition, Measurement
 from nfvcert.measure.sequential import Budget, sample_until_decided
@@ -31,16 +32,30 @@ SENTENCES = 8
 
 
 class KpiRecorder:
-    """Measures KPIs for one test. Made by the `kpi` fixture."""
+    """Measures KPIs for one test. Made by the `kpi` fixture.
+
+    ``facts`` tells the facts of the stream's lab, ``generator`` what made the traffic of this test, if it had any.
+    """
 
     def __init__(
-        self, plan: StreamPlan, test: str, declared: Sequence[str], append: Callable[[Event], None], evidence: Evidence
+        self,
+        plan: StreamPlan,
+        test: str,
+        declared: Sequence[str],
+        append: Callable[[Event], None],
+        evidence: Evidence,
+        *,
+        facts: Callable[[], Facts] = dict,
+        generator: Callable[[], str] = str,
     ) -> None:
         self._plan = plan
+        self._facts = facts
+        self._generator = generator
         self._test = test
         self._declared = declared
         self._append = append
         self.evidence = evidence
+        self._baselines: Baselines | None = None
         self.measured: list[Measurement] = []
         self.results: list[CriterionResult] = []
         self.foreign: list[ForeignResult] = []
@@ -168,6 +183,7 @@ class KpiRecorder:
                 samples=estimate.samples,
                 note=estimate.note,
                 conditions=conditions,
+                generator=self._generator(),
                 unit=kpi.unit,
                 test=self._test,
                 at=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -177,11 +193,18 @@ class KpiRecorder:
 
     def _judge(self, measurement: Measurement) -> list[CriterionResult]:
         """The criteria that this measurement answers."""
+        plan = self._plan
         return [
-            judge(criterion, [measurement], model=self._plan.model, waivers=self._plan.waivers)
-            for criterion in self._plan.criteria
+            judge(criterion, [measurement], model=plan.model, waivers=plan.waivers, baseline_of=self._baseline_of)
+            for criterion in plan.criteria
             if criterion.applies and criterion.kpi == measurement.kpi and measurement.meets(criterion.where)
         ]
+
+    def _baseline_of(self, measurement: Measurement) -> Baseline | NoBaseline:
+        """Asked only where a criterion compares: the lab's facts are on disk."""
+        if self._baselines is None:
+            self._baselines = self._plan.baselines(self._facts())
+        return self._baselines.of(measurement)
 
     def _preview(
         self, names: Sequence[str], estimates: Sequence[Estimate], conditions: dict[str, Condition]
@@ -190,6 +213,7 @@ class KpiRecorder:
             result.verdict
             for name, estimate in zip(names, estimates, strict=True)
             for result in self._judge(self._measurement(name, estimate, conditions))
+            if not result.no_baseline
         }
 
 

@@ -71,6 +71,11 @@ class Resumed:
                 hint="two parts that differ would make one report that is true of neither: start a new run",
             )
 
+    def compared_as_before(self, plans: Mapping[str, StreamPlan]) -> dict[str, StreamPlan]:
+        """The plans, compared with what the first part was: a run that was accepted meanwhile changes no verdict."""
+        before = {stream.plan.stream: stream.plan.history for stream in self._record.streams}
+        return {name: plan.model_copy(update={"history": before[name]}) for name, plan in plans.items()}
+
     def show(self, console: Console, chosen: set[str]) -> None:
         """Say what is there and what is missing."""
         planned = {test.test for stream in self._record.streams for test in stream.plan.planned}

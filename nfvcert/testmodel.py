@@ -10,17 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from nfvcert.measure.kpi import Condition, Conditions, KpiName
-from nfvcert.parts import Contradiction, Name, Part, Text
+from nfvcert.parts import Contradiction, GrownPart, Name, Part, Text
 
 __all__ = [
+    "AGAINST_BASELINE",
     "DEPTHS",
     "LAB_KINDS",
     "SHARED_PARAMETERS",
+    "SIDES",
     "SIZES",
     "Bound",
     "Criterion",
@@ -33,6 +35,7 @@ __all__ = [
     "Parameters",
     "ReleaseClass",
     "Rule",
+    "Side",
     "Size",
     "SizeRules",
     "State",
@@ -43,6 +46,9 @@ __all__ = [
 
 Bound: TypeAlias = str | float | int | dict[Name, str | float | int]
 """`0.60 Mpps` for all profiles, or profile → bound."""
+Side: TypeAlias = Literal["at_least", "at_most", "not_worse_than_baseline_by"]
+SIDES: tuple[Side, ...] = get_args(Side)
+"""The keys of a rule that bound its KPI: two by themselves, the last by what was accepted before."""
 Size: TypeAlias = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
 Depth: TypeAlias = Literal["sanity", "basic", "confident", "thorough"]
@@ -82,6 +88,8 @@ class Rule(Part):
     """Conditions of the measurement; a list stands for one criterion each."""
     at_least: Bound | None = None
     at_most: Bound | None = None
+    not_worse_than_baseline_by: Bound | None = None
+    """`5 %`: how much worse than what was accepted before in the same lab under the same conditions."""
     applies_to: LabKind | None = None
     """Only for labs whose device forwards so, or that have it; for others it is shown as not applicable."""
     required_for: Annotated[tuple[Size, ...], Field(min_length=1)] = SIZES
@@ -94,8 +102,8 @@ class Rule(Part):
 
     @model_validator(mode="after")
     def _can_fail(self) -> Rule:
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("a criterion needs at_least or at_most: a bound that cannot fail does not exist")
+        if all(getattr(self, side) is None for side in SIDES):
+            raise ValueError(f"a criterion needs one of {', '.join(SIDES)}: a bound that cannot fail does not exist")
         for name, values in self.where.items():
             if values == ():
                 raise Contradiction(("where", name), "an empty list: no measurement could ever miss this criterion")
@@ -116,6 +124,11 @@ class Rule(Part):
         if self.state != "removed" and self.removed_in is not None:
             raise Contradiction(("removed_in",), f"only a removed criterion has it, and this one is {self.state}")
         return self
+
+    @property
+    def bounds_alone(self) -> bool:
+        """Whether it has a bound of its own, besides what was accepted before."""
+        return self.at_least is not None or self.at_most is not None
 
     def state_for(self, size: Size | None) -> State:
         """Its state for releases of a size: what is not required for them is advisory. None: of no release."""
@@ -230,6 +243,10 @@ class Parameters(ParameterValues):
                 f"duration_sum_seconds {self.duration_sum_seconds:g} is less than trial_seconds {self.trial_seconds:g}"
             )
         return self
+
+
+AGAINST_BASELINE = "against its baseline"
+"""What follows the name of a criterion that compares."""
 
 
 STRICTER: dict[str, Literal["more", "less", "superset"]] = {
@@ -402,6 +419,8 @@ class TestModel(Part):
     """Size of a release → what is asked for."""
     part_valid_days: int = Field(default=180, ge=1)
     """How old the acceptance of a part may be for a larger release to build on it."""
+    baseline_records: int = Field(default=3, ge=1, le=100)
+    """Of how many accepted records, the last ones, the median is the baseline; of as many as there are until then."""
     criteria: tuple[Rule, ...] = Field(min_length=1)
 
     @property
@@ -437,7 +456,7 @@ class TestModel(Part):
     @model_validator(mode="after")
     def _profiles_are_known(self) -> TestModel:
         for index, rule in enumerate(self.criteria):
-            for side in ("at_least", "at_most"):
+            for side in SIDES:
                 bound = getattr(rule, side)
                 for profile in bound if isinstance(bound, dict) else ():
                     if profile not in self.profiles:
@@ -454,6 +473,9 @@ class TestModel(Part):
     def _requires_something(self) -> TestModel:
         if all(rule.state in ("advisory", "removed") for rule in self.criteria):
             raise Contradiction(("criteria",), "all of them are advisory or removed: a model that requires nothing")
+        if not any(rule.bounds_alone for rule in self.criteria if rule.state not in ("advisory", "removed")):
+            problem = "none of them has at_least or at_most: a model that requires nothing until there is a baseline"
+            raise Contradiction(("criteria",), problem)
         return self
 
     @model_validator(mode="after")
@@ -534,13 +556,21 @@ def _no_shallower(
         return
 
 
-class Criterion(Part):
-    """A required bound on a KPI for one profile: numbers in the KPI's unit."""
+class Criterion(GrownPart):
+    """A required bound on a KPI for one profile: numbers in the KPI's unit.
 
+    It has bounds of its own, or it compares with a baseline: a rule that says both stands for two criteria.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"not_worse_than_baseline_by", "better"})
     kpi: KpiName
     where: Conditions = {}
     at_least: float | None = None
     at_most: float | None = None
+    not_worse_than_baseline_by: float | None = None
+    """Share of the baseline."""
+    better: Literal["higher", "lower"] | None = None
+    """Which way is better, of a criterion that compares with a baseline."""
     unit: str
     as_written: str
     """The bound in its author's words, such as ≥ 0.60 Mpps."""
@@ -558,6 +588,11 @@ class Criterion(Part):
 
     @property
     def subject(self) -> str:
-        """`network.throughput.ndr{frame_bytes=64}`."""
+        """Its name in sentences and waivers: as `named`, and `… against its baseline` where it compares with that."""
+        return self.named if self.not_worse_than_baseline_by is None else f"{self.named} {AGAINST_BASELINE}"
+
+    @property
+    def named(self) -> str:
+        """What is measured: `network.throughput.ndr{frame_bytes=64}`."""
         inner = ",".join(f"{name}={value}" for name, value in self.where.items())
         return f"{self.kpi}{{{inner}}}" if inner else self.kpi

@@ -14,7 +14,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from nfvcert.measure.kpi import Condition, Kpi
-from nfvcert.testmodel import Bound, Criterion, Rule, Size, State, TestModel
+from nfvcert.testmodel import SIDES, Bound, Criterion, Rule, Side, Size, State, TestModel
 
 if TYPE_CHECKING:
     import pint
@@ -197,30 +197,37 @@ def criteria(
             raise BoundProblem((*key, "kpi"), repr(rule.kpi), "a KPI of the catalogue kpis.yaml")
         if kpi.unit not in UNITS:
             raise BoundProblem((*key, "kpi"), f"{rule.kpi} in unit {kpi.unit!r}", f"one of {', '.join(UNITS)}")
-        limits = {
-            side: _limit((*key, side), getattr(rule, side), kpi.unit, profile) for side in ("at_least", "at_most")
+        limits = {side: _limit((*key, side), getattr(rule, side), kpi, profile) for side in SIDES}
+        told: dict[str, Any] = {
+            "kpi": rule.kpi,
+            "unit": kpi.unit,
+            "applies": rule.applies_to is None or rule.applies_to in (kinds or ()),
+            "state": state,
+            "note": _note(rule, state, size),
+            "source": rule.source,
         }
-        written = " and ".join(
-            f"{sign} {_text(getattr(rule, side), profile)}"
-            for side, sign in (("at_least", "≥"), ("at_most", "≤"))
-            if limits[side] is not None
-        )
-        found += [
-            Criterion(
-                kpi=rule.kpi,
-                where=where,
-                at_least=limits["at_least"],
-                at_most=limits["at_most"],
-                unit=kpi.unit,
-                as_written=written,
-                applies=rule.applies_to is None or rule.applies_to in (kinds or ()),
-                state=state,
-                note=_note(rule, state, size),
-                source=rule.source,
-            )
-            for where in each_where(rule.where)
-        ]
+        for where in each_where(rule.where):
+            if rule.bounds_alone:
+                found.append(Criterion(**told, where=where, **_alone(rule, limits, profile)))
+            if limits["not_worse_than_baseline_by"] is not None:
+                found.append(Criterion(**told, where=where, **_compared(rule, limits, kpi, profile)))
     return tuple(found)
+
+
+def _alone(rule: Rule, limits: Mapping[Side, float | None], profile: str) -> dict[str, Any]:
+    """The bounds of a criterion that needs no baseline."""
+    signs: tuple[tuple[Side, str], ...] = (("at_least", "≥"), ("at_most", "≤"))
+    written = [f"{sign} {_text(getattr(rule, side), profile)}" for side, sign in signs if limits[side] is not None]
+    return {"at_least": limits["at_least"], "at_most": limits["at_most"], "as_written": " and ".join(written)}
+
+
+def _compared(rule: Rule, limits: Mapping[Side, float | None], kpi: Kpi, profile: str) -> dict[str, Any]:
+    """The bound of a criterion that compares with a baseline."""
+    return {
+        "not_worse_than_baseline_by": limits["not_worse_than_baseline_by"],
+        "better": kpi.better,
+        "as_written": f"at most {_text(rule.not_worse_than_baseline_by, profile)} worse",
+    }
 
 
 def _note(rule: Rule, state: State, size: Size | None) -> str:
@@ -236,17 +243,24 @@ def each_where(where: Mapping[str, Condition | tuple[Condition, ...]]) -> Iterab
         yield dict(zip(where, values, strict=True))
 
 
-def _limit(key: tuple[str | int, ...], bound: Bound | None, unit: str, profile: str) -> float | None:
+def _limit(key: tuple[str | int, ...], bound: Bound | None, kpi: Kpi, profile: str) -> float | None:
     if bound is None:
         return None
+    compares = key[-1] == "not_worse_than_baseline_by"
+    unit = "ratio" if compares else kpi.unit
+    if compares and kpi.better == "neither":
+        raise BoundProblem(key, f"{bound}, and of {kpi.title} neither more nor less is better", "at_least or at_most")
     if isinstance(bound, dict):
         if profile not in bound:
             raise BoundProblem(key, f"bounds for {', '.join(bound)}", f"one for the lab's profile {profile} too")
         key, bound = (*key, profile), bound[profile]
     try:
-        return convert(bound, unit)
+        limit = convert(bound, unit)
     except ValueError as error:
         raise BoundProblem(key, str(error), f"a quantity in {unit_example(unit)}") from error
+    if compares and not 0 < limit < 1:
+        raise BoundProblem(key, str(bound), "a share of the baseline, above 0 % and below 100 %")
+    return limit
 
 
 def _text(bound: Bound | None, profile: str) -> str:

@@ -16,11 +16,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from nfvcert.parts import Contradiction, Name, Part, Text
 from nfvcert.release import UnitName
+from nfvcert.testmodel import AGAINST_BASELINE
 
 __all__ = ["Day", "HeldWaiver", "Waiver", "WaiverFile", "held", "untested_waivers", "waiver_of"]
 
 DAY = r"\d{4}-\d{2}-\d{2}"
-SUBJECT = r"[a-z0-9_]+(\.[a-z0-9_]+){2,}(\{[^{}]+\})?"
+SUBJECT = rf"[a-z0-9_]+(\.[a-z0-9_]+){{2,}}(\{{[^{{}}]+\}})?( {AGAINST_BASELINE})?"
 
 
 def _day(value: object) -> object:

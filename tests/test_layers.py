@@ -29,14 +29,14 @@ LAYERS = (
             *("claims", "schedule", "status", "testcase", "scope", "sizing", "composition"),
             *("presence", "fingerprint", "gathering", "measure.outage", "measure.host"),
             *("measure.steady_state", "measure.sequential", "measure.fio", "measure.durability"),
-            *("overlays", "requirements", "life_cycle", "impact", "joint", "foreign"),
+            *("overlays", "requirements", "life_cycle", "impact", "joint", "foreign", "history"),
         },
     ),
     (
         "edges",
         {
             *("document", "mistakes", "files", "testmodel_files", "campaign_files", "catalogue_files", "pharos"),
-            *("waiver_files", "model_releases"),
+            *("waiver_files", "model_releases", "history_files"),
             *("release_files", "composition_files", "sbom", "release_diff", "release_draft"),
             *("archive", "drivers", "embedded", "leases", "render", "environments", "engines"),
         },

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from nfvcert.parts import Part
+from nfvcert.parts import GrownPart, Part
 
 __all__ = ["Conditions", "Kpi", "KpiName", "Measurement"]
 
@@ -49,9 +49,10 @@ class Kpi(Part):
     """Standard and clause, or where the definition is from."""
 
 
-class Measurement(Part):
+class Measurement(GrownPart):
     """One KPI, measured once. ``low`` ≤ ``value`` ≤ ``high``, all in the KPI's unit."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"note", "generator"})
     kpi: KpiName
     value: Finite
     low: Finite
@@ -64,6 +65,8 @@ class Measurement(Part):
     note: str = ""
     """What is unusual: samples that a rule left out, or that drift or depend on one another."""
     conditions: Conditions = {}
+    generator: str = ""
+    """What made the traffic, with its version; empty for what was measured without any."""
     unit: str
     test: str
     """Node id of the test that measured."""
@@ -75,14 +78,6 @@ class Measurement(Part):
         if not self.low <= self.value <= self.high:
             raise ValueError(f"the value {self.value:g} is not within its interval {self.low:g} … {self.high:g}")
         return self
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without a note a measurement is what it was before there were any, and so is its record's digest."""
-        told: dict[str, Any] = serialize(self)
-        if not self.note:
-            told.pop("note", None)
-        return told
 
     def meets(self, where: Mapping[str, Condition]) -> bool:
         """Whether every condition of ``where`` holds here. A condition that was not recorded does not hold."""

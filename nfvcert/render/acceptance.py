@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -53,6 +54,8 @@ def html(record: Record, *, evidence_base: str = "") -> str:
         details=_details,
         evidence_link=functools.partial(_evidence_link, evidence_base),
         limit_dashes=charts.LIMIT_DASHES,
+        ratio=words.ratio,
+        required=words.required,
         span=words.span,
         tally=words.tally,
         test_words=words.TEST_TALLY,
@@ -158,6 +161,11 @@ class _StreamView:
         """Results of those that decide nothing."""
         return [result for result in self.criteria if not result.criterion.decides]
 
+    @functools.cached_property
+    def compared(self) -> list[CriterionResult]:
+        """Results of those that compare with a baseline, whether or not there is one."""
+        return [result for result in self.criteria if result.criterion.not_worse_than_baseline_by is not None]
+
     @property
     def met(self) -> int:
         """Criteria that are met, of those that decide."""
@@ -228,7 +236,7 @@ class _StreamView:
 
     def criterion_title(self, subject: str) -> str:
         """What a criterion that is out of scope is called for people."""
-        return self.kpi_title(subject.partition("{")[0])
+        return self.kpi_title(re.split(r"[{ ]", subject, maxsplit=1)[0])
 
     @functools.cached_property
     def requirements(self) -> list[tuple[str, list[CriterionResult], Verdict]]:
@@ -282,7 +290,7 @@ class _StreamView:
 
     @property
     def not_applicable(self) -> list[Criterion]:
-        """Criteria for another kind of device."""
+        """Criteria for another kind of device, or of release."""
         return [criterion for criterion in self.plan.criteria if not criterion.applies]
 
     @property

@@ -327,7 +327,10 @@ def bullet(result: CriterionResult) -> Bullet | None:
     criterion, measured = result.criterion, result.measurement
     if measured is None or measured.unit != criterion.unit:
         return None
-    bounds = [bound for bound in (criterion.at_least, criterion.at_most) if bound is not None]
+    at_least, at_most = _sides(result)
+    bounds = [bound for bound in (at_least, at_most) if bound is not None]
+    if not bounds:
+        return None
     left = min(0.0, measured.low, *bounds)
     right = max(0.0, measured.high, *bounds)
     # Room to the right shows that the scale goes on; a scale without extent has its zero at the left.
@@ -337,15 +340,15 @@ def bullet(result: CriterionResult) -> Bullet | None:
         return round(100 * (value - left) / width, 2)
 
     distances = []
-    if criterion.at_least is not None:
-        distances.append((measured.low - criterion.at_least, criterion.at_least, measured.low))
-    if criterion.at_most is not None:
-        distances.append((criterion.at_most - measured.high, criterion.at_most, measured.high))
+    if at_least is not None:
+        distances.append((measured.low - at_least, at_least, measured.low))
+    if at_most is not None:
+        distances.append((at_most - measured.high, at_most, measured.high))
     room, bound, end = min(distances)
     return Bullet(
         allowed=(
-            at(criterion.at_least) if criterion.at_least is not None else 0.0,
-            at(criterion.at_most) if criterion.at_most is not None else 100.0,
+            at(at_least) if at_least is not None else 0.0,
+            at(at_most) if at_most is not None else 100.0,
         ),
         low=at(measured.low),
         high=at(measured.high),
@@ -354,6 +357,18 @@ def bullet(result: CriterionResult) -> Bullet | None:
         margin=_margin(end, bound, criterion.unit),
         order=room / abs(bound) if bound else room,
     )
+
+
+def _sides(result: CriterionResult) -> tuple[float | None, float | None]:
+    """The bounds in the KPI's unit; of a comparison the one that the whole interval of the baseline asks for."""
+    criterion, baseline = result.criterion, result.baseline
+    if criterion.not_worse_than_baseline_by is None:
+        return criterion.at_least, criterion.at_most
+    if baseline is None:
+        return None, None
+    if criterion.better == "lower":
+        return None, baseline.low * (1 + criterion.not_worse_than_baseline_by)
+    return baseline.high * (1 - criterion.not_worse_than_baseline_by), None
 
 
 def _margin(end: float, bound: float, unit: str) -> str:

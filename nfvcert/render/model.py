@@ -19,6 +19,7 @@ from nfvcert.units import each_where
 
 __all__ = ["models", "shown"]
 
+COMPARED = "not_worse_than_baseline_by"
 NAMES = {"Always measured", "Model"}
 """Columns of names, which are not broken."""
 
@@ -59,6 +60,8 @@ def shown(
     if model.based_on:
         console.print(f"an overlay of {model.based_on}")
     console.print(f"an accepted part counts for {model.part_valid_days} days")
+    if any(getattr(rule, COMPARED) is not None for rule in model.criteria):
+        console.print(f"a baseline is the median of the last {model.baseline_records} accepted records")
     console.print()
     for profile, title in model.profiles.items():
         console.print(Text(plain(f"{profile}: {title}")))
@@ -113,7 +116,7 @@ def _criteria(model: TestModel, kpis: Mapping[str, Kpi], requirements: Requireme
                 plain(f"{told}{f', {asked}' if asked else ''}"),
                 "\n".join(
                     f"{sign} {line}"
-                    for side, sign in (("at_least", "≥"), ("at_most", "≤"))
+                    for side, sign in (("at_least", "≥"), ("at_most", "≤"), (COMPARED, "not worse than baseline by"))
                     for line in _bound(getattr(rule, side))
                 ),
                 _state(rule),

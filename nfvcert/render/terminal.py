@@ -133,6 +133,8 @@ def _stream(stream: StreamRecord) -> RenderableType:
         parts += [_findings(stream), Text()]
     if told := words.scope_line(stream.plan):
         parts += [Text(words.plain(f"{stream.plan.stream}: {told}"), style="dim")]
+    if told := words.not_compared(stream):
+        parts += [Text(words.plain(f"{stream.plan.stream}: {told}"), style="dim")]
     return Group(*parts, title, Text(words.plain(words.sentence(judgement.summary))), *_conditions(stream))
 
 
@@ -201,7 +203,7 @@ def _kpis(stream: StreamRecord) -> RenderableType:
         table.add_row(
             Text.assemble(name, (words.plain(f", {asked}" if asked else ""), "dim"), (_standing(result), "dim")),
             Text(words.quantity(measured.value, measured.unit) if measured else words.ICON["NOT_RUN"]),
-            Text(words.plain(result.criterion.as_written.replace(" ", words.NO_BREAK))),
+            Text(words.plain(words.required(result).replace(" ", words.NO_BREAK))),
             _verdict(result.verdict),
         )
     hidden = results[KPIS_MAX:]

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from nfvcert.errors import Blame
-from nfvcert.judge import CriterionResult, Decision, TestResult, Verdict, readable
+from nfvcert.judge import CriterionResult, Decision, TestResult, Verdict, ratio_text, readable
 from nfvcert.measure.kpi import Condition, Measurement
 from nfvcert.record import Record, StreamPlan, StreamRecord
+from nfvcert.testmodel import AGAINST_BASELINE
 
 __all__ = [
     "BLAME",
@@ -32,10 +33,13 @@ __all__ = [
     "interruption",
     "interval",
     "moment",
+    "not_compared",
     "parsed",
     "plain",
     "quantity",
+    "ratio",
     "remaining",
+    "required",
     "scope_line",
     "sentence",
     "span",
@@ -79,6 +83,9 @@ NAMED_MAX = 6
 """Components that a line names before it counts."""
 
 WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.PASS)
+
+WITHOUT_BASELINE = "without a baseline"
+"""How criteria are counted that compare and have nothing to compare with."""
 
 DECISION_WORST_FIRST = (
     Decision.REJECTED,
@@ -149,6 +156,27 @@ def conditions_of(result: CriterionResult) -> str:
     return conditions(result.measurement.conditions if result.measurement else result.criterion.where)
 
 
+def required(result: CriterionResult) -> str:
+    """What a criterion asks for, in its author's words; of one that compares, with what it is compared with."""
+    written = result.criterion.as_written
+    if result.baseline is not None:
+        return f"{written} than {quantity(result.baseline.value, result.baseline.unit)}"
+    return f"{written}, and no baseline yet" if result.no_baseline else written
+
+
+def ratio(result: CriterionResult) -> str:
+    """What was measured as a share of its baseline, with its interval; empty where there is none."""
+    if result.measurement is None or result.baseline is None:
+        return ""
+    return ratio_text(result.measurement, result.baseline).replace(" %", f"{NO_BREAK}%")
+
+
+def not_compared(stream: StreamRecord) -> str:
+    """Why a stream is compared with nothing though its model asks for it; empty where that is not so."""
+    notes = (c.note for c in stream.plan.criteria if c.not_worse_than_baseline_by is not None and not c.applies)
+    return next((note for note in notes if note), "")
+
+
 def title_of(stream: StreamRecord, kpi: str) -> str:
     """A KPI's title; its name where the catalogue of the plan lacks it."""
     known = stream.plan.kpis.get(kpi)
@@ -160,7 +188,10 @@ def subjects(stream: StreamRecord) -> dict[str, str]:
     found = {test.test: test.title for test in stream.tests}
     for result in stream.judgement.criteria:
         asked = conditions(result.criterion.where)
-        found[result.criterion.subject] = title_of(stream, result.criterion.kpi) + (f", {asked}" if asked else "")
+        against = "" if result.criterion.not_worse_than_baseline_by is None else f" {AGAINST_BASELINE}"
+        found[result.criterion.subject] = (
+            title_of(stream, result.criterion.kpi) + against + (f", {asked}" if asked else "")
+        )
     return found
 
 
@@ -171,8 +202,13 @@ def criteria_worst_first(stream: StreamRecord) -> list[CriterionResult]:
 
 def tally(results: Iterable[CriterionResult | TestResult], words: Mapping[str, str]) -> str:
     """Results counted by verdict, worst first: `1 missed, 17 met`."""
-    counts = Counter(result.verdict for result in results)
-    return ", ".join(f"{counts[verdict]} {words[verdict]}" for verdict in WORST_FIRST if counts[verdict])
+    counts: Counter[str] = Counter(
+        WITHOUT_BASELINE if isinstance(result, CriterionResult) and result.no_baseline else result.verdict
+        for result in results
+    )
+    named = {**words, WITHOUT_BASELINE: WITHOUT_BASELINE}
+    order = (*WORST_FIRST[:-1], WITHOUT_BASELINE, WORST_FIRST[-1])
+    return ", ".join(f"{counts[each]} {named[each]}" for each in order if counts[each])
 
 
 def decisions(record: Record) -> list[tuple[Decision, int]]:
