@@ -25,20 +25,30 @@ Run = Callable[[Sequence[Stream]], Sequence[StreamResult]]
 """Runs streams on the loop."""
 
 
-def calibrate(run: Run, tx: str, rx: str) -> Calibration:
-    """Measure ceiling and own latency between two looped ports. Raises: what ``run`` raises."""
+def calibrate(
+    run: Run,
+    tx: str,
+    rx: str,
+    *,
+    generator: str = GENERATOR,
+    flat_out_fps: Callable[[int], float] = lambda _: _MORE_THAN_ANY_FPS,
+) -> Calibration:
+    """Measure ceiling and own latency between two looped ports.
+
+    ``flat_out_fps``: frame size in bytes → the rate in fps to begin with. Raises: what ``run`` raises.
+    """
     gentle = _gentle(run, Stream(tx, rx, _SIZES[0], _MODERATE_FPS, _MODERATE_S))
     problems = [f"on its loop, at {_MODERATE_FPS:,.0f} pps, it {reason}" for reason in gentle.invalid]
     if gentle.lost:
         problems.append(f"lost {gentle.lost:,} of {gentle.sent:,} frames on its own loop at {_MODERATE_FPS:,.0f} pps")
-    ceilings = {} if problems else {size: _ceiling(run, tx, rx, size) for size in _SIZES}
+    ceilings = {} if problems else {size: _ceiling(run, tx, rx, size, flat_out_fps(size)) for size in _SIZES}
     problems += [
         f"reaches {ceiling:,.0f} pps only with frames of {size} bytes, {_LEAST_CEILING_FPS:,} are needed"
         for size, ceiling in ceilings.items()
         if ceiling < _LEAST_CEILING_FPS
     ]
     return Calibration(
-        generator=GENERATOR,
+        generator=generator,
         ceiling_fps=ceilings,
         latency_p50_us=gentle.latency.p50_us if gentle.latency else 0.0,
         latency_p99_us=gentle.latency.p99_us if gentle.latency else 0.0,
@@ -46,10 +56,10 @@ def calibrate(run: Run, tx: str, rx: str) -> Calibration:
     )
 
 
-def without_loop() -> Calibration:
+def without_loop(generator: str = GENERATOR) -> Calibration:
     """The calibration of a generator that has no loop to prove itself on."""
     problem = "has no loop between two of its ports, so it cannot be told whether it loses frames itself"
-    return Calibration(GENERATOR, {}, 0.0, 0.0, (problem,))
+    return Calibration(generator, {}, 0.0, 0.0, (problem,))
 
 
 def _gentle(run: Run, stream: Stream) -> StreamResult:
@@ -61,9 +71,9 @@ def _gentle(run: Run, stream: Stream) -> StreamResult:
     return run([stream])[0]
 
 
-def _ceiling(run: Run, tx: str, rx: str, frame_bytes: int) -> float:
+def _ceiling(run: Run, tx: str, rx: str, frame_bytes: int, most_fps: float) -> float:
     """The highest rate that was sent and received whole, in fps; 0 when none was."""
-    flat_out = run([Stream(tx, rx, frame_bytes, _MORE_THAN_ANY_FPS, _TRIAL_S)])[0].offered_fps
+    flat_out = run([Stream(tx, rx, frame_bytes, most_fps, _TRIAL_S)])[0].offered_fps
     for share in _STEPS_DOWN:
         result = run([Stream(tx, rx, frame_bytes, max(1.0, share * flat_out), _TRIAL_S)])[0]
         if not result.invalid and not result.lost:
