@@ -16,7 +16,7 @@ from nfvcert.drivers.traffic.trex.counters import Count, Health, Look
 from nfvcert.drivers.traffic.trex.streams import Group
 from nfvcert.protocols import LatencySummary, Stream, StreamResult
 
-__all__ = ["Evidence", "Gate", "latency_summary", "longest_gap_s", "sending_times", "stream_results"]
+__all__ = ["Evidence", "Gate", "latency_summary", "latency_untold", "longest_gap_s", "sending_times", "stream_results"]
 
 _SMALLEST_BUCKET_US = 10
 """What takes less than this is in the histogram's bucket 0."""
@@ -119,12 +119,18 @@ def _empty(counted: Sequence[tuple[float, int]], times: tuple[float, float]) -> 
     return [has == had for (before, had), (after, has) in pairs if min(after, end) - max(before, start) > 0]
 
 
+def latency_untold(count: Count) -> bool:
+    """Whether a latency was so short that only the server can tell it, and it does not yet."""
+    return bool(count.latency and count.latency["histogram"].get("0") and not count.latency.get("total_min"))
+
+
 def latency_summary(count: Count) -> LatencySummary | None:
     """What is known of the latencies of a `latency` group: None when no frame came.
 
     The server counts them in buckets whose edges have one digit (10, 20 … 90, 100, 200 … µs), so a percentile is the
-    upper edge of its bucket: never less than the truth, and up to twice as much. Its longest latency leaves out the
-    first frames of a stream, the histogram does not.
+    upper edge of its bucket: never less than the truth, and up to twice as much. The shortest and the longest that it
+    tells are of whole half seconds and leave out a stream's first frames: they are believed as far as the histogram
+    agrees, and its edges else.
     """
     told = count.latency
     if told is None:
@@ -133,12 +139,13 @@ def latency_summary(count: Count) -> LatencySummary | None:
     frames = sum(number for _, number in buckets)
     if not frames:
         return None
-    lowest, highest = float(told.get("total_min", 0)), float(told.get("total_max", 0))
-    longest = max(highest, float(buckets[-1][0]), lowest)
-    edges = [
-        (min(_upper_edge_us(key), longest) if key == buckets[-1][0] else _upper_edge_us(key)) for key, _ in buckets
-    ]
-    edges = [max(edge, lowest) for edge in edges]
+    first, last = buckets[0][0], buckets[-1][0]
+    shortest, longest = float(told.get("total_min") or first), float(told.get("total_max") or 0)
+    if not first <= shortest <= _upper_edge_us(first):
+        shortest = float(first)
+    if not max(last, shortest) <= longest <= _upper_edge_us(last):
+        longest = _upper_edge_us(last)
+    edges = [min(_upper_edge_us(key), longest) for key, _ in buckets]
 
     def percentile(share: float) -> float:
         passed = 0
@@ -149,7 +156,7 @@ def latency_summary(count: Count) -> LatencySummary | None:
         return edges[-1]
 
     return LatencySummary(
-        min_us=lowest,
+        min_us=shortest,
         p50_us=percentile(0.5),
         p90_us=percentile(0.9),
         p99_us=percentile(0.99),

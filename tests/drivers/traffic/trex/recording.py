@@ -25,8 +25,8 @@ from nfvcert.drivers.traffic.trex.wire import decode, encode
 
 _IS_COMPRESSED = b"\xab\xe8\x5c\xea"
 _POLL_MS = 50
-_VOLATILE = {"api_h", "handler", "session_id", "user", "packet"}
-"""What differs between two sessions that do the same: who talks to whom, and the addresses in the frames."""
+_VOLATILE = {"api_h", "handler", "session_id", "user", "packet", "start_at_ts"}
+"""What differs between two sessions that do the same: who talks to whom, when, and the addresses in the frames."""
 
 
 class _Endpoint:
