@@ -113,6 +113,16 @@ class TrexGenerator:
         # Frames of an earlier run, or of another generator, must not count.
         self._next_group = secrets.randbits(24) + 1 if first_group is None else first_group
 
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host and RPC port of the server."""
+        return self._host, self._rpc_port
+
+    @property
+    def user(self) -> str:
+        """The owner that the server tells of ports that are ours."""
+        return self._session.user
+
     def describe(self) -> tuple[str, ...]:
         """Version, and of each port owner, link and speed. The ports stay whose they are.
 

@@ -61,7 +61,7 @@ class Session:
     def __init__(self, wire: Wire, *, force: bool = False, user: str = "") -> None:
         self.wire = wire
         self._force = force
-        self._user = user or f"nfvcert/{getpass.getuser()}@{socket.gethostname()}"
+        self.user = user or f"nfvcert/{getpass.getuser()}@{socket.gethostname()}"
         self._session_id = secrets.randbits(31)
         self._api = ""
         self._handlers: dict[int, str] = {}
@@ -116,8 +116,7 @@ class Session:
 
     def server(self) -> Server:
         """What the server is, and each of its ports. Raises: as `Wire.ask`."""
-        if not self._api:
-            self.synchronise()
+        self.synchronise()  # a server that began anew has another handle
         version, system = self.wire.ask_all([Call("get_version"), self.question_call("get_system_info")])
         described = {int(port["index"]): port for port in system["ports"]}
         questions = [self.question_call("get_port_status", port_id=number, block=False) for number in described]
@@ -150,7 +149,7 @@ class Session:
 
     def events(self) -> list[Mapping[str, Any]]:
         """What happened at the server since the last look, oldest first. Raises: as `Wire.ask`."""
-        answer = self.question("get_async_events", session_id=self._session_id, user=self._user)
+        answer = self.question("get_async_events", session_id=self._session_id, user=self.user)
         return [event for event in answer.get("data", []) if isinstance(event, dict)]
 
     def release(self) -> None:
@@ -176,7 +175,7 @@ class Session:
             return False
 
     def _acquire(self, number: int, *, force: bool) -> str:
-        params = {"port_id": number, "user": self._user, "session_id": self._session_id, "force": force}
+        params = {"port_id": number, "user": self.user, "session_id": self._session_id, "force": force}
         try:
             return str(self.wire.ask("acquire", api_h=self._api, **params))
         except Refused as refusal:
@@ -198,7 +197,7 @@ class Session:
         owners = {}
         for number in self._handlers:
             status = self.question("get_port_status", port_id=number, block=False)
-            if (owner := str(status.get("owner") or "nobody")) != self._user:
+            if (owner := str(status.get("owner") or "nobody")) != self.user:
                 owners[number] = owner
         told = ", ".join(f"port {number} belongs to {owner}" for number, owner in owners.items())
         return LabError(

@@ -105,18 +105,18 @@ class Recorder(_Endpoint):
 class Replay(_Endpoint):
     """Answers as a recorded server did.
 
-    Orders and questions must come as they did, in their order. Looks at the counters come as often as the client
-    likes: each gets the next recorded one, and then, until the next order, the last.
+    Orders and questions must come as they did, in their order. Looks, at counters or at captured frames, come as often
+    as the client likes: each gets the next recorded answer, and then, until the next order, the last.
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        super().__init__()
         self.heading: Mapping[str, Any] = lines[0]
         self._path = path
         self._exchanges: list[Mapping[str, Any]] = lines[1:]
         self._next = 0
-        self._look: Mapping[str, Any] | None = None
+        self._looks: dict[str, Mapping[str, Any]] = {}
         self.surprises: list[str] = []
 
     def __exit__(self, *exception: object) -> None:
@@ -126,25 +126,25 @@ class Replay(_Endpoint):
 
     def _answer(self, request: bytes) -> bytes:
         asked = decode(request)
-        found = self._next_look() if _is_look(asked) else self._next_order(asked)
+        kind = _look(asked)
+        found = self._next_look(kind) if kind else self._next_order(asked)
         if found is None:
             return encode(_refusal(asked, self.surprises[-1]))
         reply = encode(_numbered(found["reply"], asked))
         assert reply[:4] != _IS_COMPRESSED or request[:4] == _IS_COMPRESSED, "no recorded reply is so long"
         return reply
 
-    def _next_look(self) -> Mapping[str, Any] | None:
-        upcoming = self._exchanges[self._next] if self._next < len(self._exchanges) else None
-        if upcoming is not None and _is_look(upcoming["request"]):
-            self._look = upcoming
+    def _next_look(self, kind: str) -> Mapping[str, Any] | None:
+        if self._next < len(self._exchanges) and _look(self._exchanges[self._next]["request"]) == kind:
+            self._looks[kind] = self._exchanges[self._next]
             self._next += 1
-        if self._look is None:
-            self.surprises.append("a look came before the first one of the recording")
-        return self._look
+        if kind not in self._looks:
+            self.surprises.append(f"a look at {kind} came before the first one of the recording")
+        return self._looks.get(kind)
 
     def _next_order(self, asked: Any) -> Mapping[str, Any] | None:
-        while self._next < len(self._exchanges) and _is_look(self._exchanges[self._next]["request"]):
-            self._look = self._exchanges[self._next]
+        while self._next < len(self._exchanges) and (kind := _look(self._exchanges[self._next]["request"])):
+            self._looks[kind] = self._exchanges[self._next]
             self._next += 1
         if self._next == len(self._exchanges):
             self.surprises.append(f"{self._path.name} is at its end, and {_told(asked)} came")
@@ -161,8 +161,14 @@ def _each(message: Any) -> Iterator[Mapping[str, Any]]:
     yield from message if isinstance(message, list) else [message]
 
 
-def _is_look(request: Any) -> bool:
-    return [call.get("method") for call in _each(request)] == ["ping", "get_pgid_stats", "ping"]
+def _look(request: Any) -> str:
+    """What a request only looks at; empty when it is another one."""
+    calls = list(_each(request))
+    if [call.get("method") for call in calls] == ["ping", "get_pgid_stats", "ping"]:
+        return "counters"
+    if calls[0].get("method") == "capture" and calls[0]["params"].get("command") == "fetch":
+        return "captured frames"
+    return ""
 
 
 def _essence(request: Any) -> Sequence[Any]:
