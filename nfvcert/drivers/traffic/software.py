@@ -46,8 +46,8 @@ class SoftwareGenerator:
         self._run_id = secrets.randbits(16)
 
     def describe(self) -> tuple[str, ...]:
-        """The interfaces that it sends from, one line each."""
-        return tuple(f"port {port.name} is interface {port.interface}" for port in self._crew.ports.values())
+        """Nothing: it is this machine, and what it can do is found out by `calibrate`."""
+        return ()
 
     def calibrate(self) -> Calibration:
         """Ceiling and own latency on the loop: measured once, in about 2 s, then remembered.

@@ -36,7 +36,8 @@ _AHEAD_S = 0.15
 by a burst: v3.08 sent the frames of 12 to 24 ms in the first 10 ms. It refuses times that are less than 0.1 s ahead."""
 _FLOWING_S = 5.0
 _FOLDED_S = 0.7
-"""Each half a second a server adds the shortest and the longest latency of that time to those of the stream."""
+"""Each half a second a server adds to a stream what it knows of that time beside the histogram: the shortest and the
+longest latency, and how many frames took less than 10 µs."""
 _LEARNING_FRAMES = 3
 _STEPS_DOWN = (1.0, 0.9, 0.8, 0.65, 0.5, 0.3, 0.2, 0.1)
 """From what its transmitter reaches: a server in software mode receives far less than it can send."""
@@ -343,7 +344,7 @@ class TrexGenerator:
         return stream_results(evidence, self._gate)
 
     def _last(self, wanted: Sequence[int], ports: Sequence[int]) -> tuple[Look, Health]:
-        """Everything once more; when a latency is too short for the histogram, as soon as the server tells it."""
+        """Everything once more; and again, when latencies are missing that the server tells a little later."""
         last, after = read_all(self._session.wire, self._session.api, wanted, ports)
         if any(latency_untold(count) for count in last.counts.values()):
             time.sleep(_FOLDED_S)

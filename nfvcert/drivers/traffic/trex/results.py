@@ -120,8 +120,13 @@ def _empty(counted: Sequence[tuple[float, int]], times: tuple[float, float]) -> 
 
 
 def latency_untold(count: Count) -> bool:
-    """Whether a latency was so short that only the server can tell it, and it does not yet."""
-    return bool(count.latency and count.latency["histogram"].get("0") and not count.latency.get("total_min"))
+    """Whether latencies are missing that the server tells half a second later: those of less than 10 µs."""
+    told = count.latency
+    if told is None:
+        return False
+    short = int(told["histogram"].get("0", 0))
+    counted = sum(int(frames) for frames in told["histogram"].values())
+    return counted < sum(count.received.values()) or bool(short and not told.get("total_min"))
 
 
 def latency_summary(count: Count) -> LatencySummary | None:

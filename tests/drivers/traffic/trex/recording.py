@@ -25,6 +25,7 @@ from nfvcert.drivers.traffic.trex.wire import decode, encode
 
 _IS_COMPRESSED = b"\xab\xe8\x5c\xea"
 _POLL_MS = 50
+_ANSWER_MS = 10_000
 _VOLATILE = {"api_h", "handler", "session_id", "user", "packet", "start_at_ts"}
 """What differs between two sessions that do the same: who talks to whom, when, and the addresses in the frames."""
 
@@ -69,6 +70,7 @@ class Recorder(_Endpoint):
         self._server = self._context.socket(zmq.REQ)
         self._server.setsockopt(zmq.LINGER, 0)
         self._server.connect(f"tcp://{host}:{rpc_port}")
+        self._from = self._version()
         self._path = path
         self._lines: list[Mapping[str, Any]] = []
         self._began = 0.0
@@ -78,13 +80,13 @@ class Recorder(_Endpoint):
         self._thread.join()
         self._server.close()
         super().__exit__(*exception)
-        heading = {"recorded": time.strftime("%Y-%m-%d"), "from": self._version()}
+        heading = {"recorded": time.strftime("%Y-%m-%d"), "from": self._from}
         lines = [json.dumps(line, separators=(",", ":")) for line in [heading, *self._lines]]
         self._path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _answer(self, request: bytes) -> bytes:
         self._server.send(request)
-        if not self._server.poll(10_000):
+        if not self._server.poll(_ANSWER_MS):
             self._ended.set()
             return b"{}"
         reply = self._server.recv()
@@ -94,12 +96,10 @@ class Recorder(_Endpoint):
         return reply
 
     def _version(self) -> str:
-        for line in self._lines:
-            for answer in _each(line["reply"]):
-                version = answer.get("result")
-                if isinstance(version, dict) and "build_date" in version:
-                    return f"TRex {version['version']}, mode {version['mode']}"
-        return "a TRex server that was not asked for its version"
+        self._server.send(encode({"jsonrpc": "2.0", "id": 1, "method": "get_version", "params": {}}))
+        assert self._server.poll(_ANSWER_MS), "no TRex server answers"
+        told = decode(self._server.recv())["result"]
+        return f"TRex {told['version']}, mode {told['mode']}"
 
 
 class Replay(_Endpoint):
@@ -110,11 +110,10 @@ class Replay(_Endpoint):
     """
 
     def __init__(self, path: Path) -> None:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
         super().__init__()
-        self.heading: Mapping[str, Any] = lines[0]
         self._path = path
-        self._exchanges: list[Mapping[str, Any]] = lines[1:]
+        self._exchanges: list[Mapping[str, Any]] = lines
         self._next = 0
         self._looks: dict[str, Mapping[str, Any]] = {}
         self.surprises: list[str] = []
@@ -123,6 +122,12 @@ class Replay(_Endpoint):
         super().__exit__(*exception)
         if exception[0] is None:
             assert not self.surprises, "; ".join(self.surprises)
+
+    @staticmethod
+    def heading_of(path: Path) -> Mapping[str, Any]:
+        """When a session was recorded, and from which server."""
+        heading: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8").partition("\n")[0])
+        return heading
 
     def _answer(self, request: bytes) -> bytes:
         asked = decode(request)
