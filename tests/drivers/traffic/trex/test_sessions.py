@@ -217,6 +217,12 @@ class TestFrames:
         results = undisturbed(generator, imix)
         assert [(result.received, result.lost) for result in results] == [(350, 0), (200, 0), (50, 0)]
 
+    def test_many_large_streams_travel_compressed(self, generator: TrexGenerator) -> None:
+        streams = [Stream("tg0", "tg1", 1518, 200 + index, 0.25) for index in range(6)]
+        results = undisturbed(generator, streams)
+        assert [result.received for result in results] == [stream.frames for stream in streams]
+        assert all(result.invalid == () for result in results)
+
 
 class TestRouters:
     def test_a_gateway_is_asked_for_by_arp(self, open_generator: Open, device: Tell) -> None:
