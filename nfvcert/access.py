@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfvcert.errors import LabError
-from nfvcert.lab import Host, Lab, StorageTarget
+from nfvcert.lab import Host, Lab, StorageTarget, Traffic, TrafficPort
 from nfvcert.protocols import Bmc, Cloud, Completed, LabAccess, Shell, TrafficGenerator
 
 if TYPE_CHECKING:
@@ -104,12 +104,9 @@ class _Access(ABC):
         """See LabAccess."""
         if self.lab.traffic is None:
             raise LabError(f"lab {self.lab.lab} declares no traffic generator", what="traffic")
-        if self.lab.traffic.generator != "software":
-            raise LabError(
-                f"this version has no driver for the traffic generator {self.lab.traffic.generator}", what="traffic"
-            )
         if self._generator is None:
-            self._generator = self._open_generator()
+            trex = self.lab.traffic.generator == "trex"
+            self._generator = _trex(self.lab.traffic) if trex else self._open_generator()
         return self._generator
 
     def close(self) -> None:
@@ -292,3 +289,31 @@ class ExistingAccess(_Access):
                 speed_bps=declared.speed,
             )
         return SoftwareGenerator(ports, None)
+
+
+def _trex(traffic: Traffic) -> TrafficGenerator:
+    """The TRex server of an inventory; it is not asked anything yet."""
+    from nfvcert.drivers.traffic.trex.generator import TrexGenerator, TrexPort
+    from nfvcert.drivers.traffic.trex.wire import RPC_PORT
+
+    def port(name: str, declared: TrafficPort) -> TrexPort:
+        assert declared.port is not None  # the inventory was checked
+        return TrexPort(
+            name=name,
+            number=declared.port,
+            speed_bps=declared.speed,
+            mac=declared.mac,
+            address=declared.address,
+            gateway=declared.gateway,
+            next_hop_mac=declared.next_hop_mac,
+            vlan=declared.vlan,
+        )
+
+    assert traffic.address is not None  # likewise
+    return TrexGenerator(
+        traffic.address,
+        {name: port(name, declared) for name, declared in traffic.ports.items()},
+        rpc_port=traffic.rpc_port or RPC_PORT,
+        loop=traffic.loop,
+        force=traffic.force,
+    )

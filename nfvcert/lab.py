@@ -346,6 +346,10 @@ class TrafficPort(Part):
     """The router's address on its network; needed behind a router."""
     interface: Text | None = None
     """Existing labs, software generator: the interface on this machine."""
+    port: int | None = Field(default=None, ge=0, le=255)
+    """TRex: the number of the server's port."""
+    vlan: int | None = Field(default=None, ge=1, le=4094)
+    """TRex: the VLAN tag of the frames that it sends; without it, they have none."""
     mac: Mac | None = None
     next_hop_mac: Mac | None = None
     """Where its frames go first, when that cannot be asked by ARP."""
@@ -361,7 +365,13 @@ class Traffic(Part):
     generator: Literal["software", "trex"]
     """`software` sends from this machine; `trex` is a TRex server at ``address``."""
     address: HostAddress | None = None
-    """Where TRex answers (its RPC port is 4501)."""
+    """Where TRex answers."""
+    rpc_port: int | None = Field(default=None, ge=1, le=65535)
+    """TRex: its RPC port, where that is not 4501."""
+    loop: tuple[Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]] | None = None
+    """TRex: two further ports of the server with a cable from one to the other. On it the generator proves itself."""
+    force: bool = False
+    """TRex: whether ports that somebody else owns are taken away from him."""
     ports: dict[InterfaceName, TrafficPort]
 
 
@@ -615,6 +625,33 @@ def _traffic_contradictions(lab: Lab, traffic: Traffic, addresses: _Taken) -> It
         if routed and (port.address is None or port.gateway is None):
             yield LabContradiction(at, "behind a router, a port needs its address and its gateway")
     yield from _port_address_contradictions(traffic, addresses, routed=routed)
+    yield from _trex_contradictions(traffic, embedded=lab.provider == "embedded")
+
+
+def _trex_contradictions(traffic: Traffic, *, embedded: bool) -> Iterable[LabContradiction]:
+    """What only TRex has, and what it needs."""
+    if traffic.generator != "trex":
+        for key in ("rpc_port", "loop", "force"):
+            if getattr(traffic, key):
+                yield LabContradiction(("traffic", key), f"only generator trex has {key}: leave it out")
+        for name, port in traffic.ports.items():
+            for key in ("port", "vlan"):
+                if getattr(port, key) is not None:
+                    problem = f"only ports of generator trex have {key}: leave it out"
+                    yield LabContradiction(("traffic", "ports", name, key), problem)
+        return
+    if embedded:
+        problem = "an embedded lab is measured by generator software: TRex is for existing ones"
+        yield LabContradiction(("traffic", "generator"), problem)
+    numbers = _Taken("port")
+    for name, port in traffic.ports.items():
+        if port.port is None:
+            problem = "a port of generator trex needs its number at the server: port: 0"
+            yield LabContradiction(("traffic", "ports", name), problem)
+        else:
+            yield from numbers.by(("traffic", "ports", name, "port"), str(port.port), f"port {name}")
+    for end, number in enumerate(traffic.loop or ()):
+        yield from numbers.by(("traffic", "loop"), str(number), f"end {end} of the loop")
 
 
 def _cloud_contradictions(lab: Lab, cloud: Cloud) -> Iterable[LabContradiction]:

@@ -89,6 +89,8 @@ class Stream:
     """Number of distinct UDP source ports, taken in turn."""
     destination: Literal["unicast", "broadcast", "unknown"] = "unicast"
     """`unicast` to the MAC address of rx (or its router); `unknown`: a unicast address nobody has."""
+    ip_version: Literal[4, 6] = 4
+    """Of the UDP frames; not every generator sends both."""
 
     @property
     def frames(self) -> int:
@@ -106,8 +108,11 @@ class LatencySummary:
     p99_us: float
     p999_us: float
     max_us: float
-    ipdv_p99_us: float
-    """99th percentile of |latency(i) - latency(i-1)| (RFC 3393 inter-packet delay variation)."""
+    ipdv_p99_us: float | None
+    """99th percentile of |latency(i) - latency(i-1)| (RFC 3393 inter-packet delay variation).
+
+    None from a generator that keeps no latencies of single frames.
+    """
     histogram: tuple[tuple[float, int], ...] = ()
     """(upper edge in µs, frames) of each non-empty bucket, edges growing."""
 
@@ -167,11 +172,20 @@ class Calibration:
     latency_p99_us: float
     problems: tuple[str, ...] = ()
     """Why it cannot be trusted; empty when it can."""
+    times_each_frame: bool = True
+    """Whether it keeps the latency of each frame, and so knows delay variation (`LatencySummary.ipdv_p99_us`)."""
 
 
 @runtime_checkable
 class TrafficGenerator(Protocol):
     """Sends numbered, time-stamped frames through the device and counts what comes back."""
+
+    def describe(self) -> tuple[str, ...]:
+        """What it is and in which state, in lines for people. Nothing is sent, and nobody is disturbed.
+
+        Raises: Unreachable when it does not answer; LabError otherwise.
+        """
+        ...
 
     def calibrate(self) -> Calibration:
         """Self-test on a loop without the device (done once, then remembered)."""

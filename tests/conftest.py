@@ -1,9 +1,11 @@
 """What holds for every test."""
 
+import contextlib
 import os
 import signal
 import tempfile
 
+import pytest
 from hypothesis import settings
 
 # What runs in the background of a shell ignores Ctrl-C, and so would all that the tests start and interrupt.
@@ -15,3 +17,11 @@ os.environ["NFVCERT_LEASES"] = tempfile.mkdtemp(prefix="nfvcert-leases-")
 # A slow machine fails no test: what must be fast is measured in benchmarks/.
 settings.register_profile("nfvcert", deadline=None)
 settings.load_profile("nfvcert")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What tests of drivers take that can run on real gear."""
+    group = parser.getgroup("nfvcert's own tests")
+    with contextlib.suppress(ValueError):  # the plugin, where it is loaded, has the option too
+        group.addoption("--lab", help="inventory of a lab whose gear the contract tests of a driver use")
+    group.addoption("--record", action="store_true", help="record the sessions with it, in place of the old ones")

@@ -222,7 +222,10 @@ def _check(access: LabAccess, *, start_cloud: bool) -> int:
         status = _check_cloud(access, start=start_cloud) if lab.cloud else 0
         if lab.traffic is None:
             return status
-        calibration = access.generator().calibrate()
+        generator = access.generator()
+        for line in generator.describe():
+            say(f"generator      {line}")
+        calibration = generator.calibrate()
         reached = ", ".join(f"{fps:.0f} pps at {size} B" for size, fps in calibration.ceiling_fps.items())
         say(f"generator      {calibration.generator}: {reached}; latency p50 {calibration.latency_p50_us:.0f} µs")
         for problem in calibration.problems:

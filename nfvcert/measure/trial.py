@@ -74,6 +74,11 @@ class Trials:
         self._calibration = calibration
         self._on_result = on_result
 
+    @property
+    def tells_delay_variation(self) -> bool:
+        """Whether latencies of this generator come with their variation from frame to frame."""
+        return self._calibration.times_each_frame
+
     def run(
         self,
         frame_bytes: int,
@@ -153,6 +158,7 @@ def _facts(result: StreamResult) -> dict[str, object]:
         "frame_bytes": stream.frame_bytes,
         "flows": stream.flows,
         "destination": stream.destination,
+        "ip_version": stream.ip_version,
         "intended_fps": stream.rate_fps,
         "intended_s": stream.duration_s,
         "sent": result.sent,

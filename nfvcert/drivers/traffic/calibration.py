@@ -7,6 +7,7 @@ a burst at full speed reaches, in trials of a fifth of a second, so that a calib
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from nfvcert.protocols import Calibration, Stream, StreamResult
 
@@ -25,20 +26,36 @@ Run = Callable[[Sequence[Stream]], Sequence[StreamResult]]
 """Runs streams on the loop."""
 
 
-def calibrate(run: Run, tx: str, rx: str) -> Calibration:
-    """Measure ceiling and own latency between two looped ports. Raises: what ``run`` raises."""
+def calibrate(
+    run: Run,
+    tx: str,
+    rx: str,
+    *,
+    generator: str = GENERATOR,
+    flat_out_fps: Callable[[int], float] = lambda _: _MORE_THAN_ANY_FPS,
+    steps_down: Sequence[float] = _STEPS_DOWN,
+) -> Calibration:
+    """Measure ceiling and own latency between two looped ports.
+
+    ``flat_out_fps``: frame size in bytes → the rate in fps to begin with; ``steps_down``: the shares of what it
+    reached then that are tried. Raises: what ``run`` raises.
+    """
     gentle = _gentle(run, Stream(tx, rx, _SIZES[0], _MODERATE_FPS, _MODERATE_S))
     problems = [f"on its loop, at {_MODERATE_FPS:,.0f} pps, it {reason}" for reason in gentle.invalid]
     if gentle.lost:
         problems.append(f"lost {gentle.lost:,} of {gentle.sent:,} frames on its own loop at {_MODERATE_FPS:,.0f} pps")
-    ceilings = {} if problems else {size: _ceiling(run, tx, rx, size) for size in _SIZES}
+    ceilings = (
+        {}
+        if problems
+        else {size: _ceiling(run, Stream(tx, rx, size, flat_out_fps(size), _TRIAL_S), steps_down) for size in _SIZES}
+    )
     problems += [
         f"reaches {ceiling:,.0f} pps only with frames of {size} bytes, {_LEAST_CEILING_FPS:,} are needed"
         for size, ceiling in ceilings.items()
         if ceiling < _LEAST_CEILING_FPS
     ]
     return Calibration(
-        generator=GENERATOR,
+        generator=generator,
         ceiling_fps=ceilings,
         latency_p50_us=gentle.latency.p50_us if gentle.latency else 0.0,
         latency_p99_us=gentle.latency.p99_us if gentle.latency else 0.0,
@@ -46,10 +63,10 @@ def calibrate(run: Run, tx: str, rx: str) -> Calibration:
     )
 
 
-def without_loop() -> Calibration:
+def without_loop(generator: str = GENERATOR) -> Calibration:
     """The calibration of a generator that has no loop to prove itself on."""
     problem = "has no loop between two of its ports, so it cannot be told whether it loses frames itself"
-    return Calibration(GENERATOR, {}, 0.0, 0.0, (problem,))
+    return Calibration(generator, {}, 0.0, 0.0, (problem,))
 
 
 def _gentle(run: Run, stream: Stream) -> StreamResult:
@@ -61,11 +78,11 @@ def _gentle(run: Run, stream: Stream) -> StreamResult:
     return run([stream])[0]
 
 
-def _ceiling(run: Run, tx: str, rx: str, frame_bytes: int) -> float:
+def _ceiling(run: Run, flat_out: Stream, steps_down: Sequence[float]) -> float:
     """The highest rate that was sent and received whole, in fps; 0 when none was."""
-    flat_out = run([Stream(tx, rx, frame_bytes, _MORE_THAN_ANY_FPS, _TRIAL_S)])[0].offered_fps
-    for share in _STEPS_DOWN:
-        result = run([Stream(tx, rx, frame_bytes, max(1.0, share * flat_out), _TRIAL_S)])[0]
+    reached = run([flat_out])[0].offered_fps
+    for share in steps_down:
+        result = run([replace(flat_out, rate_fps=max(1.0, share * reached))])[0]
         if not result.invalid and not result.lost:
             return result.offered_fps
     return 0.0

@@ -6,24 +6,20 @@ A run is told in `runs`; what it proves, and whether it can be trusted, in `resu
 
 from __future__ import annotations
 
-import difflib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from nfvcert.drivers.traffic.calibration import calibrate, without_loop
 from nfvcert.drivers.traffic.crew import Crew
-from nfvcert.drivers.traffic.frames import MOST_FLOWS
 from nfvcert.drivers.traffic.ports import GeneratorPort
+from nfvcert.drivers.traffic.requested import check_streams
 from nfvcert.drivers.traffic.results import Gate, stream_results
 from nfvcert.drivers.traffic.runs import Timing, carry_out
-from nfvcert.errors import SuiteError
 from nfvcert.protocols import Calibration, Stream, StreamResult
 
 __all__ = ["Gate", "GeneratorPort", "SoftwareGenerator", "Timing"]
 
 _LOOP_TIMING = Timing(learning_s=0.005, quiet_s=0.05)
-_LEAST_FRAME, _MOST_FRAME = 64, 9216
-_MOST_STREAMS = 256
 
 
 class SoftwareGenerator:
@@ -48,6 +44,10 @@ class SoftwareGenerator:
         self._calibration: Calibration | None = None
         # Frames of an earlier run, or of another generator, must not count.
         self._run_id = secrets.randbits(16)
+
+    def describe(self) -> tuple[str, ...]:
+        """Nothing: it is this machine, and what it can do is found out by `calibrate`."""
+        return ()
 
     def calibrate(self) -> Calibration:
         """Ceiling and own latency on the loop: measured once, in about 2 s, then remembered.
@@ -74,9 +74,7 @@ class SoftwareGenerator:
         Raises: SuiteError for streams that cannot be; Unreachable when a port is gone or down, or a worker
         died; NotPermitted; LabError; what ``during`` raises.
         """
-        for stream in streams:
-            self._check(stream)
-        self._check_together(streams)
+        check_streams(streams, self._crew.ports, ip_versions=(4,))
         try:
             return self._carry_out(self._crew, streams, self._timing, during)
         except BaseException:
@@ -98,30 +96,3 @@ class SoftwareGenerator:
         outcome = carry_out(crew, streams, run=self._run_id, timing=timing, during=during)
         ceilings = self._calibration.ceiling_fps if self._calibration else {}
         return stream_results(streams, outcome, gate=self._gate, ceilings=ceilings)
-
-    def _check(self, stream: Stream) -> None:
-        ports = self._crew.ports
-        for end in (stream.tx, stream.rx):
-            if end not in ports:
-                near = difflib.get_close_matches(end, ports, 1)
-                hint = f"did you mean {near[0]}?" if near else ""
-                raise SuiteError(f"a stream names port {end}; the generator has {', '.join(ports)}", hint=hint)
-        if stream.tx == stream.rx:
-            raise SuiteError(f"a stream goes from port {stream.tx} to itself")
-        if not _LEAST_FRAME <= stream.frame_bytes <= _MOST_FRAME:
-            raise SuiteError(f"frames have {_LEAST_FRAME} … {_MOST_FRAME} bytes, not {stream.frame_bytes}")
-        if not (stream.rate_fps > 0 and stream.duration_s > 0):
-            raise SuiteError(
-                f"a stream needs a rate and a duration, not {stream.rate_fps} pps for {stream.duration_s} s"
-            )
-        if not 1 <= stream.flows <= MOST_FLOWS:
-            raise SuiteError(f"a stream has 1 … {MOST_FLOWS:,} flows, not {stream.flows:,}")
-
-    def _check_together(self, streams: Sequence[Stream]) -> None:
-        if not 1 <= len(streams) <= _MOST_STREAMS:
-            raise SuiteError(f"a run has 1 … {_MOST_STREAMS} streams, not {len(streams)}")
-        for name, port in self._crew.ports.items():
-            # Above the line rate of its port no real generator could offend the device, so neither may we.
-            load = sum(each.rate_fps / port.line_rate_fps(each.frame_bytes) for each in streams if each.tx == name)
-            if load > 1.001:
-                raise SuiteError(f"port {name} would have to send at {load:.1%} of its line rate")

@@ -41,6 +41,11 @@ class TrafficGeneratorContract:
     def test_it_is_a_traffic_generator(self, generator: TrafficGenerator) -> None:
         assert isinstance(generator, TrafficGenerator)
 
+    def test_it_describes_itself_in_lines(self, generator: TrafficGenerator) -> None:
+        lines = generator.describe()
+        assert all(line and "\n" not in line for line in lines)
+        assert generator.describe() == lines
+
     def test_it_calibrates_once(self, generator: TrafficGenerator) -> None:
         first = generator.calibrate()
         assert first.problems == ()
