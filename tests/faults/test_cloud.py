@@ -70,6 +70,7 @@ def test_a_fault_of_the_cloud_is_found(case: CloudCase, lab: embedded.EmbeddedLa
     if case.fails:
         assert verdict(run, case.fails) == "FAIL", run.output
         assert judgement.decision == "REJECTED"
+        assert any(case.says in found.sentence for found in judgement.findings), run.output
         for test in case.passes:
             assert verdict(run, test) == "PASS", run.output
     else:
