@@ -196,6 +196,7 @@ class EmbeddedAccess(_Access):
             control_plane=found.control_plane,
             upgrade_checks=found.upgrade_checks,
             without=self.lab.cloud.without,
+            logged=found.logged,
         )
 
     def _open_generator(self) -> TrafficGenerator:

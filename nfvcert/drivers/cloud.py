@@ -35,6 +35,9 @@ TIMEOUT_S = 60.0
 READY_S = 120.0
 """For what is made to be ready to use, and for what is deleted to be gone, where nobody says how long it may take."""
 POLL_S = 0.2
+SERVER_ERROR = 500
+LOGGED = "nfvcert_logged"
+"""Attribute of an answer that is an error of the server: what its log tells."""
 RUN_LENGTH, WHAT_LENGTH = 24, 18
 """Of a name: what tells the run, and the test. A project's name has 64 characters at most, and numbers follow."""
 
@@ -55,15 +58,18 @@ class OpenStackCloud:
         control_plane: Mapping[str, ControlProcess] | None = None,
         upgrade_checks: Mapping[str, str] | None = None,
         without: Iterable[str] = (),
+        logged: Callable[[str], str] = lambda _: "",
     ) -> None:
         """``config_file``: the clouds.yaml; None: where openstacksdk looks. ``connect`` opens connections to its
         endpoints, where not every process can; a command that begins with ``command_prefix`` can. ``without``: types of
-        services that the lab says it does not have.
+        services that the lab says it does not have. ``logged(request id)``: what its logs tell of a
+        request that failed.
         """
         self.name = name
         self.control_plane = dict(control_plane or {})
         self.upgrade_checks = dict(upgrade_checks or {})
         self.without = tuple(without)
+        self.logged = logged
         self._config_file = config_file
         self._connect = connect
         self.command_prefix = command_prefix
@@ -345,6 +351,8 @@ class _Session(Session):
             if isinstance(error, ks.SSLError) or self._cloud.reachable():
                 raise
             raise Unreachable(f"no endpoint of cloud {self._cloud.name} can be reached", what="cloud") from error
+        if answer.status_code >= SERVER_ERROR:
+            setattr(answer, LOGGED, self._cloud.logged(answer.headers.get("x-openstack-request-id", "")))
         parts = urlsplit(str(answer.url))
         if parts.hostname:
             self._cloud.spoken_to.add((parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)))
@@ -389,4 +397,8 @@ def _fault(found: Any) -> str:
 def _one_line(error: Exception) -> str:
     text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
     request = getattr(error, "request_id", None)
-    return f"{text[:400]}{f' (request {request})' if request and request not in text else ''}"
+    logged = getattr(getattr(error, "response", None), LOGGED, "")
+    return (
+        f"{text[:400]}{f' (request {request})' if request and request not in text else ''}"
+        f"{f'; its log: {logged}' if logged else ''}"
+    )

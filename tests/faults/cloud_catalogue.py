@@ -100,7 +100,14 @@ CLOUD_CASES = (
         (TOKEN,),
         says="forgotten",
     ),
-    CloudCase("read-only-database", "The database takes no writes", "read-only-database", IMAGE, (TOKEN,)),
+    CloudCase(
+        "read-only-database",
+        "The database takes no writes",
+        "read-only-database",
+        IMAGE,
+        (TOKEN,),
+        says="its log: glance",
+    ),
     CloudCase(
         "broker-partition",
         "Packets to the message broker are lost",

@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,18 @@ class EmbeddedCloud:
             if not (pid := place / "run" / "pids" / name).exists()
             or Process.of(int(pid.read_text(encoding="ascii"))) is None
         }
+
+    def logged(self, request: str) -> str:
+        """The error that the services' logs tell of a request, by its id: log and line; empty where they tell none."""
+        for log in sorted((self.folder / "cloud" / "log").glob("*.log")) if request else ():
+            lines = iter(log.read_text(encoding="utf-8", errors="replace").splitlines())
+            for line in lines:
+                if request in line and " ERROR " in line:
+                    # What was raised ends its traceback, whose lines follow the first without the id.
+                    traceback = [line, *takewhile(lambda following: " ERROR " in following, lines)]
+                    said = next((each for each in reversed(traceback) if not each.endswith(" ")), line)
+                    return f"{log.stem}: {said.partition(' ERROR ')[2][:300]}"
+        return ""
 
     @property
     def upgrade_checks(self) -> dict[str, str]:
