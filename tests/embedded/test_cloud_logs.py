@@ -10,7 +10,7 @@ import pytest
 from openstack.exceptions import raise_from_response
 
 from nfvcert.drivers.cloud import OpenStackCloud, explained
-from nfvcert.embedded.cloud.installation import EmbeddedCloud
+from nfvcert.embedded.cloud.running import EmbeddedCloud
 from nfvcert.errors import ApiFault
 from nfvcert.files import read_lab
 from tests.certify import ROOT
