@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import re
@@ -37,7 +38,7 @@ READY_S = 120.0
 POLL_S = 0.2
 SERVER_ERROR = 500
 LOGGED = "nfvcert_logged"
-"""Attribute of an answer that is an error of the server: what its log tells."""
+"""Attribute of an answer that is an error of the server: a callable that finds what the logs tell of it."""
 RUN_LENGTH, WHAT_LENGTH = 24, 18
 """Of a name: what tells the run, and the test. A project's name has 64 characters at most, and numbers follow."""
 
@@ -352,7 +353,9 @@ class _Session(Session):
                 raise
             raise Unreachable(f"no endpoint of cloud {self._cloud.name} can be reached", what="cloud") from error
         if answer.status_code >= SERVER_ERROR:
-            setattr(answer, LOGGED, self._cloud.logged(answer.headers.get("x-openstack-request-id", "")))
+            # Found only where it is told: reading logs here would be a part of the response time.
+            request = answer.headers.get("x-openstack-request-id", "")
+            setattr(answer, LOGGED, functools.partial(self._cloud.logged, request))
         parts = urlsplit(str(answer.url))
         if parts.hostname:
             self._cloud.spoken_to.add((parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)))
@@ -397,7 +400,7 @@ def _fault(found: Any) -> str:
 def _one_line(error: Exception) -> str:
     text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
     request = getattr(error, "request_id", None)
-    logged = getattr(getattr(error, "response", None), LOGGED, "")
+    logged = getattr(getattr(error, "response", None), LOGGED, str)()
     return (
         f"{text[:400]}{f' (request {request})' if request and request not in text else ''}"
         f"{f'; its log: {logged}' if logged else ''}"

@@ -17,7 +17,7 @@ from nfvcert.errors import LabError
 from nfvcert.lab import Lab
 
 if TYPE_CHECKING:
-    from nfvcert.embedded.cloud.installation import EmbeddedCloud
+    from nfvcert.embedded.cloud.running import EmbeddedCloud
 
 __all__ = ["cloud_of", "down", "find", "start_cloud", "start_disks", "sweep", "up"]
 
@@ -70,11 +70,11 @@ def find(name: str) -> EmbeddedLab | None:
 
 def cloud_of(found: EmbeddedLab) -> EmbeddedCloud | None:
     """The cloud of a lab that is up, where it was started."""
-    from nfvcert.embedded.cloud import installation
+    from nfvcert.embedded.cloud import installation, running
 
     state = read_state(found.run_dir)
     started = state is not None and installation.ROLE in state.daemons
-    return installation.EmbeddedCloud(found.lab, found.run_dir) if started else None
+    return running.EmbeddedCloud(found.lab, found.run_dir) if started else None
 
 
 def start_cloud(found: EmbeddedLab, tell: Callable[[str], None] = lambda _: None) -> EmbeddedCloud:
@@ -82,7 +82,7 @@ def start_cloud(found: EmbeddedLab, tell: Callable[[str], None] = lambda _: None
 
     Raises: LabError, MissingPackage.
     """
-    from nfvcert.embedded.cloud import installation
+    from nfvcert.embedded.cloud import installation, running
 
     require(installation.PROGRAMS)
     folder = found.run_dir
@@ -90,14 +90,14 @@ def start_cloud(found: EmbeddedLab, tell: Callable[[str], None] = lambda _: None
         state = read_state(folder)
         if state is None or state.stage != "up":
             raise LabError(f"lab {found.lab.lab} is not up, so it can have no cloud", what="cloud")
-        running = state.daemons.get(installation.ROLE)
-        if running is None:
+        parent = state.daemons.get(installation.ROLE)
+        if parent is None:
             parent = installation.start(found.lab, folder, tell)
             daemons = state.daemons | {installation.ROLE: parent}
             write_state(folder, state.model_copy(update={"daemons": daemons}))
-        elif not running.alive:
+        elif not parent.alive:
             raise LabError(f"the services of the cloud of lab {found.lab.lab} are gone", what="cloud")
-    return installation.EmbeddedCloud(found.lab, folder)
+    return running.EmbeddedCloud(found.lab, folder)
 
 
 def start_disks(found: EmbeddedLab, host: str) -> None:

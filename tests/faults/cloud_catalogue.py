@@ -100,14 +100,7 @@ CLOUD_CASES = (
         (TOKEN,),
         says="forgotten",
     ),
-    CloudCase(
-        "read-only-database",
-        "The database takes no writes",
-        "read-only-database",
-        IMAGE,
-        (TOKEN,),
-        says="its log: glance",
-    ),
+    CloudCase("read-only-database", "The database takes no writes", "read-only-database", IMAGE, (TOKEN,)),
     CloudCase(
         "broker-partition",
         "Packets to the message broker are lost",

@@ -151,7 +151,7 @@ def test_reports_that_cannot_be_written(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("marker", "argument"),
-    [("measures", "5"), ("expected_seconds", "'long'"), ("expected_seconds", "1, at_most='repeatz'")],
+    [("measures", "5"), ("expected_seconds", "'long'"), ("expected_seconds", "1, at_most='repeats'")],
 )
 def test_a_marker_that_is_misused(project: Project, marker: str, argument: str) -> None:
     project.suite(f"@pytest.mark.{marker}({argument})\n{PASSES}")

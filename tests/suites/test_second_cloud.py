@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from nfvcert import embedded
 from nfvcert.access import EmbeddedAccess
-from nfvcert.embedded.cloud.installation import EmbeddedCloud
+from nfvcert.embedded.cloud.running import EmbeddedCloud
 from nfvcert.embedded.faults import seeded
 from nfvcert.judge import Verdict
 from tests.certify import ROOT, Certified, certify, gathered, up_alone

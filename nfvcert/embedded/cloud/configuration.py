@@ -332,6 +332,7 @@ def _cinder(settings: Settings) -> Sections:
             "glance_api_servers": f"http://{LOOPBACK}:{PORTS['glance']}",
             "report_interval": settings.report_s,
             "service_down_time": 3 * settings.report_s,
+            "backend_stats_polling_interval": settings.report_s,
             "rootwrap_config": settings.environment / "etc" / "cinder" / "rootwrap.conf",
         },
         "simulated": {

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import ClassVar
 
-from nfvcert.embedded.cloud import certificates, installation, proxy, services
+from nfvcert.embedded.cloud import certificates, installation, proxy, running, services
 from nfvcert.embedded.cloud.configuration import BROKER_PORT, PORTS
 from nfvcert.embedded.cloud.tampering import (
     CACHE_S,
@@ -300,7 +300,7 @@ class BrokerPartition(OfCloud):
         await_whole(sites)
 
     def _namespace(self, sites: Sites) -> str:
-        return sites.hosts[installation.controller(sites.lab)].path
+        return sites.hosts[running.controller(sites.lab)].path
 
 
 @dataclass

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import ClassVar
 
-from nfvcert.embedded.cloud import installation, object_store
+from nfvcert.embedded.cloud import object_store, readiness, running
 from nfvcert.embedded.cloud.tampering import CACHE_S, OfCloud, Stuttering, pid_of, place_of, sql
 from nfvcert.embedded.fault import Fault
 from nfvcert.embedded.sites import Sites
@@ -34,7 +34,7 @@ class _OfObjectStore(OfCloud):
     def check(self, sites: Sites) -> None:
         """The cloud must have one."""
         super().check(sites)
-        if "swift" not in installation.apis(sites.lab):
+        if "swift" not in running.apis(sites.lab):
             raise LabError(f"the cloud of lab {sites.lab.lab} has no object store that could break", what="cloud")
 
 
@@ -117,7 +117,7 @@ class _Misconfigured(_OfObjectStore):
         with suppress(ProcessLookupError):
             os.killpg(pid_of(sites, f"swift-{self.server}"), signal.SIGKILL)
         time.sleep(0.3)
-        installation.await_all(installation.EmbeddedCloud(sites.lab, sites.folder), lambda: True)
+        readiness.await_all(running.EmbeddedCloud(sites.lab, sites.folder), lambda: True)
 
 
 @dataclass

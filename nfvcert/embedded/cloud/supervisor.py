@@ -32,6 +32,10 @@ QUICK_END_S = 5.0
 """A service that lives shorter waits longer for its next start, up to this."""
 THREADS = 8
 """In which an API answers."""
+IDLE_S = 24 * 3600
+"""How long a connection is kept: the services ask each other on theirs, and one that is closed as a request comes on it
+is a failed request."""
+CONNECTIONS = 1000
 
 Spec = dict[str, Any]
 
@@ -167,7 +171,9 @@ def _answer(name: str, port: int) -> None:
         port=port,
         threads=THREADS,
         ident="",
-        channel_timeout=60,
+        channel_timeout=IDLE_S,
+        connection_limit=CONNECTIONS,
+        asyncore_use_poll=True,
         clear_untrusted_proxy_headers=False,
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import ClassVar
 
-from nfvcert.embedded.cloud import installation, proxy
+from nfvcert.embedded.cloud import proxy, readiness, running
 from nfvcert.embedded.fault import Fault
 from nfvcert.embedded.pop import management_address
 from nfvcert.embedded.programs import environment, program
@@ -95,7 +95,7 @@ def place_of(sites: Sites) -> Path:
 
 def address_of(sites: Sites) -> str:
     """Where its public endpoints are."""
-    return management_address(sites.lab, installation.controller(sites.lab))
+    return management_address(sites.lab, running.controller(sites.lab))
 
 
 def pid_of(sites: Sites, service: str) -> int:
@@ -122,13 +122,13 @@ def let_up(sites: Sites, service: str) -> None:
 
 def await_whole(sites: Sites) -> None:
     """Wait until the cloud answers as a whole."""
-    installation.await_all(installation.EmbeddedCloud(sites.lab, sites.folder), lambda: True)
+    readiness.await_all(running.EmbeddedCloud(sites.lab, sites.folder), lambda: True)
 
 
 def reload_proxy(sites: Sites, rules: dict[str, str]) -> None:
     """Let the proxy read its configuration again: a new process takes over, and the old one ends its connections."""
     place = place_of(sites)
-    text = proxy.configuration(place, address_of(sites), installation.apis(sites.lab), rules)
+    text = proxy.configuration(place, address_of(sites), running.apis(sites.lab), rules)
     (place / "etc" / "haproxy.cfg").write_text(text, encoding="utf-8")
     checked = subprocess.run(
         [program("haproxy"), "-c", "-f", str(place / "etc" / "haproxy.cfg")],
