@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def labs_of_its_own() -> Iterator[None]:
+    """Embedded labs in a run directory that nobody else has, so that they are made anew."""
+    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir:
+        before = os.environ.get("NFVCERT_RUN_DIR")
+        os.environ["NFVCERT_RUN_DIR"] = run_dir
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["NFVCERT_RUN_DIR"]
+            else:
+                os.environ["NFVCERT_RUN_DIR"] = before
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 
-from benchmarks.figures import ROOT, Figure, summed
+from benchmarks.figures import ROOT, Figure, labs_of_its_own, summed
 from nfvcert import embedded
 from nfvcert.files import read_lab
 
 
 def figures() -> Iterator[Figure]:
     """Up and down of each shipped embedded lab."""
-    with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir:
-        before = os.environ.get("NFVCERT_RUN_DIR")
-        os.environ["NFVCERT_RUN_DIR"] = run_dir
-        try:
-            for name in ("opco-ru", "opco-kz", "vendor-a"):
-                yield from _up_and_down(name)
-        finally:
-            if before is None:
-                del os.environ["NFVCERT_RUN_DIR"]
-            else:
-                os.environ["NFVCERT_RUN_DIR"] = before
+    with labs_of_its_own():
+        for name in ("opco-ru", "opco-kz", "vendor-a"):
+            yield from _up_and_down(name)
 
 
 def _up_and_down(name: str) -> Iterator[Figure]:

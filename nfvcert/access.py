@@ -10,6 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from nfvcert.errors import LabError
@@ -62,13 +63,17 @@ class _Access(ABC):
         self._bmcs: dict[str, Bmc] = {}
         self._generator: TrafficGenerator | None = None
         self._cloud: Cloud | None = None
+        # Hosts are asked side by side, and pytest rewrites a module as it is imported for the first time: that two
+        # threads do so at once ends in a SystemError of the compiler (CPython 3.11).
+        self._opening = Lock()
 
     def shell(self, host: str) -> Shell:
         """See LabAccess."""
         if host not in self.lab.hosts:
             raise LookupError(f"lab {self.lab.lab} has no host {host!r} (it has: {', '.join(self.lab.hosts)})")
-        if host not in self._shells:
-            self._shells[host] = self._open_shell(host)
+        with self._opening:
+            if host not in self._shells:
+                self._shells[host] = self._open_shell(host)
         return self._shells[host]
 
     def bmc(self, host: str) -> Bmc:
@@ -77,8 +82,9 @@ class _Access(ABC):
             raise LookupError(f"lab {self.lab.lab} has no host {host!r} (it has: {', '.join(self.lab.hosts)})")
         if not has_bmc(self.lab, self.lab.hosts[host]):
             raise LabError(f"host {host} of lab {self.lab.lab} has no BMC that speaks Redfish", what=host)
-        if host not in self._bmcs:
-            self._bmcs[host] = self._open_bmc(host)
+        with self._opening:
+            if host not in self._bmcs:
+                self._bmcs[host] = self._open_bmc(host)
         return self._bmcs[host]
 
     def storage(self, host: str) -> Mapping[str, StorageTarget]:

@@ -103,11 +103,12 @@ HOW_MUCH = frozenset(
         *("object_concurrency", "object_bytes", "fio_block_bytes", "fio_stream_block_bytes", "fio_depths"),
         *("search_seconds_max", "interop_seconds_max", "recovery_seconds_max", "api_ready_seconds"),
         *("object_listing_seconds_max", "volume_seconds_max", "fio_windows_max"),
-        *("repeats", "repeats_max", "failover_repeats", "api_requests", "object_requests", "compute_bmc_requests"),
+        *("repeats", "repeats_max", "compute_bmc_requests"),
     }
 )
 """Parameters that two comparable measurements may have differently: at which points is measured (a point is in the
-conditions), how often, and how long is waited before giving up."""
+conditions), how often a median is sampled, and how long is waited before giving up. Not of how many the worst is taken,
+such as outages: the worst of ten is worse than that of two."""
 OTHER_FACTS: Mapping[str, str] = {
     "system": "it says `os` in words",
     "openssh": "it carries the commands of the tests, and no traffic",
@@ -141,7 +142,9 @@ class Circumstances(Part):
             profiles={domain: lab.profile_for(domain) for domain in ("compute", "storage", "network", "vim", "vnf")},
             inventory=_devices(lab),
             parameters={
-                name: json.dumps(value) for name, value in parameters.model_dump().items() if name not in HOW_MUCH
+                name: json.dumps(value, sort_keys=True)
+                for name, value in parameters.model_dump().items()
+                if name not in HOW_MUCH
             },
             facts={
                 host: {fact: _rounded(fact, value) for fact, value in told.items() if fact not in OTHER_FACTS}

@@ -380,8 +380,9 @@ def decide(
     ]
     findings += trouble
     deciding = [result for result in judged if result.criterion.decides]
-    if deciding and all(result.no_baseline for result in deciding):
-        sentence = f"nothing was judged: no criterion has a baseline yet ({deciding[0].no_baseline})"
+    unjudged = [result.no_baseline for result in deciding if result.no_baseline]
+    if unjudged and all(result.no_baseline or result.is_waived for result in deciding):
+        sentence = f"nothing was judged: no criterion has a baseline yet ({unjudged[0]})"
         findings.append(Finding(verdict=Verdict.INCONCLUSIVE, subject="baseline", sentence=sentence))
     open_findings = sorted(
         (f for f in findings if f.verdict is not Verdict.PASS), key=lambda f: _WORST_FIRST.index(f.verdict)

@@ -6,6 +6,7 @@ frame with its FCS (RFC 2544 §9), times are seconds unless a name ends in `_us`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -172,6 +173,8 @@ class Calibration:
     latency_p99_us: float
     problems: tuple[str, ...] = ()
     """Why it cannot be trusted; empty when it can."""
+    numbered_fps: float = math.inf
+    """Up to which rate of a stream each frame is numbered; of faster ones only some, whose order says little."""
     times_each_frame: bool = True
     """Whether it keeps the latency of each frame, and so knows delay variation (`LatencySummary.ipdv_p99_us`)."""
 

@@ -17,7 +17,7 @@ from nfvcert.errors import CriterionFailed, InvalidMeasurement, NotRun, SuiteErr
 from nfvcert.history import Baseline, Baselines, Facts, NoBaseline
 from nfvcert.judge import CriterionResult, ForeignResult, Verdict, judge, worst
 from nfvcert.measure.kpi import Condition, Measurement
-from nfvcert.measure.sequential import Budget, sample_until_decided
+from nfvcert.measure.sequential import Budget, sample_until_decided, share_until_decided
 from nfvcert.measure.stats import Estimate
 from nfvcert.record import Event, ForeignTested, Measured, Series, SeriesDrawn, StreamPlan
 
@@ -108,6 +108,19 @@ class KpiRecorder:
         )
         for name, estimate in zip(wanted, estimates, strict=True):
             self.measure(name, estimate, **conditions)
+
+    def sample_share(self, name: str, take: Callable[[], tuple[int, int]], **conditions: Condition) -> None:
+        """Count events of trials, such as lost of sent frames, until the KPI is decided, then record their share.
+
+        ``take`` returns how many there were this time; they add up, over at most `repeats_max` times.
+        """
+        parameters = self._plan.parameters
+        estimate = share_until_decided(
+            take,
+            lambda found: self._preview([name], [found], conditions),
+            Budget(parameters.repeats, parameters.repeats_max),
+        )
+        self.measure(name, estimate, **conditions)
 
     def series(
         self,

@@ -35,7 +35,7 @@ from nfvcert.measure.stats import (
     estimate_ratio,
     estimate_share,
 )
-from nfvcert.measure.throughput import Counts, Throughput, search
+from nfvcert.measure.throughput import Counts, NotConverged, Throughput, Trial, search
 from nfvcert.measure.trial import TrafficPath, Trials
 from nfvcert.protocols import Bmc, CloudSession, Completed, LatencySummary, Shell, Stream, StreamResult
 from nfvcert.recorder import KpiRecorder, Progress
@@ -58,6 +58,7 @@ __all__ = [
     "Lab",
     "LabError",
     "LatencySummary",
+    "NotConverged",
     "OutlierRule",
     "Parameters",
     "Probe",
@@ -71,6 +72,7 @@ __all__ = [
     "TempestParts",
     "Throughput",
     "TrafficPath",
+    "Trial",
     "Trials",
     "Undeclared",
     "Verdict",

@@ -141,6 +141,10 @@ class ParameterValues(Part):
     """The parameters one by one; `Parameters` are those that fit each other."""
 
     frame_bytes: tuple[Annotated[int, Field(ge=64, le=9216)], ...] = (64, 512, 1518)
+    imix: dict[Annotated[int, Field(ge=64, le=9216)], Annotated[int, Field(ge=1)]] = Field(
+        default={64: 7, 594: 4, 1518: 1}, min_length=1
+    )
+    """Size of frames → how many of them are in a mix (the simple IMIX)."""
     flows: int = Field(default=1, ge=1, le=10_000)
     search: Literal["mlrsearch", "binary"] = "mlrsearch"
     trial_seconds: float = Field(default=1.0, gt=0, le=3600)
@@ -170,6 +174,10 @@ class ParameterValues(Part):
     """Length of the trials that make up the sustained test: the resolution of its curve."""
     both_ways_load: float = Field(default=0.3, gt=0, le=1)
     """Load of each direction while both carry traffic, as a share of the line rate (RFC 2544 §14)."""
+    many_flows: int = Field(default=2000, ge=1, le=10_000)
+    """Flows of the test that looks for a full table; in turn, so none of them may be lost."""
+    many_flows_load: float = Field(default=0.5, gt=0, le=1)
+    """Load of all of them together, as a share of the line rate."""
     failover_repeats: int = Field(default=3, ge=1, le=100)
     failover_rate: float = Field(default=0.1, gt=0, le=1)
     """Load while a link is taken away, as a share of the line rate."""

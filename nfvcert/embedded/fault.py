@@ -22,6 +22,9 @@ class Fault(ABC):
     def seed(self, sites: Sites) -> None:
         """Break the lab. Raises: LabError, MissingPackage."""
 
+    def stop(self) -> None:  # noqa: B027  # most faults are nothing but what the lab has
+        """End what is not in the lab, such as threads and processes; also where the lab is gone. Before `clear`."""
+
     @abstractmethod
     def clear(self, sites: Sites) -> None:
         """Mend the lab; right after a `seed` that failed halfway, too. Raises: LabError."""

@@ -3,12 +3,12 @@
     with seeded(lab, "loss", one_in=1000, towards="tg1"):
         ...                                   # the device loses every 1000th frame on its way to tg1
 
-Faults of the device: `loss`, `rate-cap`, `mtu`, `flap`, `flood`, `leak`, `no-failover`, `duplicates`,
-`unplugged`. Faults of the lab, which must never be blamed on a release: `slow-generator`, `no-sshd`,
-`unreachable`, `host-key`, `no-bmc`, and hosts that are at another version than the lab's inventory says:
-`wrong-firmware`, `wrong-package`.
+Faults of the device: `mtu`, `flap`, `flood`, `leak`, `no-failover`, `unplugged`. Faults of the lab, which must never
+be blamed on a release: `no-sshd`, `unreachable`, `host-key`, `no-bmc`, and hosts that are at another version than the
+lab's inventory says: `wrong-firmware`, `wrong-package`.
 
-Faults of compute hosts are in `nfvcert.embedded.host_faults`, those of disks in `nfvcert.embedded.disk_faults`.
+What happens to frames, in the device or in the generator, is in `nfvcert.embedded.traffic_faults`. Faults of compute
+hosts are in `nfvcert.embedded.host_faults`, those of disks in `nfvcert.embedded.disk_faults`.
 Faults of the lab's cloud, which must run, are in `nfvcert.embedded.cloud.faults` and `object_faults` beside it.
 
 A seeded fault is marked in the lab's folder. If the process that seeded it is killed, the next `up`
@@ -35,6 +35,7 @@ from nfvcert.embedded.logins import end_sshd, start_sshd
 from nfvcert.embedded.nftables import nft, remove_table
 from nfvcert.embedded.pop import EmbeddedLab
 from nfvcert.embedded.sites import Sites, opened
+from nfvcert.embedded.traffic_faults import TRAFFIC_FAULTS, known_port
 from nfvcert.embedded.wiring import Site, cable, explained
 from nfvcert.errors import LabError
 from nfvcert.lab import Lab
@@ -43,17 +44,13 @@ __all__ = [
     "FAULTS",
     "ChangedHostKey",
     "DeadBackup",
-    "Duplicates",
     "Fault",
     "Flapping",
     "Flooding",
     "Leak",
-    "Loss",
     "MtuTooSmall",
     "NoBmc",
     "NoSshd",
-    "RateCap",
-    "SlowGenerator",
     "Unplugged",
     "Unreachable",
     "WrongFirmware",
@@ -76,6 +73,7 @@ def seeded(lab: EmbeddedLab, name: str, **parameters: Any) -> Iterator[Fault]:
             fault.seed(sites)
         yield fault
     finally:
+        fault.stop()
         if lab.run_dir.exists():  # else it went down meanwhile, with the fault
             with _at_work(lab, name) as sites:
                 fault.clear(sites)
@@ -86,97 +84,6 @@ def seeded(lab: EmbeddedLab, name: str, **parameters: Any) -> Iterator[Fault]:
 def _at_work(lab: EmbeddedLab, name: str) -> Iterator[Sites]:
     with explained(f"fault {name} in lab {lab.lab.lab}"), opened(lab.lab, lab.run_dir) as sites:
         yield sites
-
-
-@dataclass
-class _AtEgress(Fault):
-    """Base of faults that happen to frames as they leave the device towards ports of the generator.
-
-    The hook is at the transmission of an interface (netdev egress), since that is where the frames of all
-    kinds of device pass: Open vSwitch's userspace reads and writes packet sockets, behind other hooks.
-    A frame to lose is sent to the loopback, where it is nobody's: `drop` would tell Open vSwitch of an
-    error, and it would send the frame again.
-    """
-
-    name: ClassVar[str]
-
-    towards: str | None = None
-    """The generator's port; None: all of them."""
-
-    @property
-    def rule(self) -> str:
-        """What happens to a frame that leaves, as a rule of nftables; ``{port}`` stands for the interface."""
-        raise NotImplementedError
-
-    def check(self, sites: Sites) -> None:
-        """The port must be there."""
-        if self.towards is not None:
-            _known_port(sites, self.towards)
-
-    def seed(self, sites: Sites) -> None:
-        """Add a table of rules in each switch or router that has such a port."""
-        for host in sites.devices():
-            chains = "".join(
-                f'chain {port} {{ type filter hook egress device "{port}" priority 0; {rule}; }}\n'
-                for port in sites.ports_of(host)
-                if self.towards in {None, port}
-                for rule in [self.rule.format(port=port)]
-            )
-            if chains:
-                nft(sites.hosts[host].path, f"table netdev {self._table} {{\n{chains}}}\n")
-
-    def clear(self, sites: Sites) -> None:
-        """Remove the tables."""
-        for host in sites.devices():
-            remove_table(sites.hosts[host].path, "netdev", self._table)
-
-    @property
-    def _table(self) -> str:
-        return f"nfvcert-{self.name}"
-
-
-@dataclass
-class Loss(_AtEgress):
-    """The device loses every Nth frame, exactly. With ``towards``, in one direction only."""
-
-    name = "loss"
-
-    one_in: int = 10
-
-    @property
-    def rule(self) -> str:
-        """Counts frames, and drops one of ``one_in``."""
-        return f'numgen inc mod {self.one_in} == 0 fwd to "lo"'
-
-
-@dataclass
-class RateCap(_AtEgress):
-    """The device forwards no more than a rate, to each port; what exceeds it is lost."""
-
-    name = "rate-cap"
-
-    fps: int = 1000
-    burst: int = 50
-    """How many frames it lets through at once."""
-
-    @property
-    def rule(self) -> str:
-        """A token bucket."""
-        return f'limit rate over {self.fps}/second burst {self.burst} packets fwd to "lo"'
-
-
-@dataclass
-class Duplicates(_AtEgress):
-    """The device sends every Nth frame twice."""
-
-    name = "duplicates"
-
-    one_in: int = 10
-
-    @property
-    def rule(self) -> str:
-        """Sends a copy to the same port; the mark keeps the copy from being copied."""
-        return f'meta mark != 0x6e6676 numgen inc mod {self.one_in} == 0 meta mark set 0x6e6676 dup to "{{port}}"'
 
 
 @dataclass
@@ -230,17 +137,20 @@ class Flapping(Fault):
         self._thread = Thread(target=self._toggle, args=(sites.lab, path), name=f"flapping {self.port}", daemon=True)
         self._thread.start()
 
-    def clear(self, sites: Sites) -> None:
-        """Stop, and leave it up."""
+    def stop(self) -> None:
+        """Toggle it no more."""
         self._stop.set()
         if self._thread:
             self._thread.join()
+
+    def clear(self, sites: Sites) -> None:
+        """Leave it up."""
         self._up(sites.lab, sites.hosts[self._host(sites)])
 
     def _host(self, sites: Sites) -> str:
         if self.port in sites.lab.links:
             return sites.lab.links[self.port].a
-        return _known_port(sites, self.port)
+        return known_port(sites, self.port)
 
     def _toggle(self, lab: Lab, path: str) -> None:
         with Site(path) as site:
@@ -350,29 +260,6 @@ class DeadBackup(Fault):
         assert redundancy is not None  # check said so
         link = sites.lab.links[redundancy.backup]
         return sites.hosts[link.b if link.a == redundancy.host else link.a], redundancy.backup
-
-
-@dataclass
-class SlowGenerator(Fault):
-    """A port of the generator itself sends no faster than a rate, in bit/s: a fault of the lab."""
-
-    name: ClassVar[str] = "slow-generator"
-
-    port: str = "tg0"
-    bits_per_s: int = 100_000
-
-    def check(self, sites: Sites) -> None:
-        """The port must be there."""
-        _known_port(sites, self.port)
-
-    def seed(self, sites: Sites) -> None:
-        """Put a token bucket (TBF) before its interface; a socket that bypasses queues bypasses it."""
-        rate = f"{self.bits_per_s}bit"
-        sites.generator.queue(self.port, "tbf", rate=rate, burst=3000, latency="50ms")
-
-    def clear(self, sites: Sites) -> None:
-        """Remove it."""
-        sites.generator.unqueue(self.port)
 
 
 @dataclass
@@ -557,16 +444,12 @@ class NoBmc(Fault):
 
 
 _OF_LAB: tuple[type[Fault], ...] = (
-    Loss,
-    RateCap,
     MtuTooSmall,
     Flapping,
     Flooding,
     Leak,
     DeadBackup,
-    Duplicates,
     Unplugged,
-    SlowGenerator,
     NoSshd,
     Unreachable,
     ChangedHostKey,
@@ -575,7 +458,8 @@ _OF_LAB: tuple[type[Fault], ...] = (
     NoBmc,
 )
 FAULTS: Mapping[str, type[Fault]] = {
-    fault.name: fault for fault in (*_OF_LAB, *HOST_FAULTS, *DISK_FAULTS, *CLOUD_FAULTS, *OBJECT_FAULTS)
+    fault.name: fault
+    for fault in (*TRAFFIC_FAULTS, *_OF_LAB, *HOST_FAULTS, *DISK_FAULTS, *CLOUD_FAULTS, *OBJECT_FAULTS)
 }
 """All faults by name."""
 
@@ -587,16 +471,6 @@ def _kind(sites: Sites) -> str:
 def _require(sites: Sites, holds: bool, what: str) -> None:
     if not holds:
         raise LabError(f"lab {sites.lab.lab} lacks {what}: this fault cannot be seeded in it", what=sites.lab.lab)
-
-
-def _known_port(sites: Sites, port: str) -> str:
-    """The host that a port is plugged into."""
-    traffic = sites.lab.traffic
-    if traffic is None or port not in traffic.ports:
-        raise LookupError(
-            f"lab {sites.lab.lab} has no port {port!r} (it has {', '.join(traffic.ports) if traffic else 'none'})"
-        )
-    return traffic.ports[port].attached_to
 
 
 def _known_host(sites: Sites, host: str) -> None:

@@ -19,9 +19,9 @@ from statistics import median
 
 from nfvcert.judge import Verdict
 from nfvcert.measure.screening import dependence
-from nfvcert.measure.stats import Estimate, estimate_median
+from nfvcert.measure.stats import Estimate, estimate_median, estimate_share
 
-__all__ = ["Budget", "sample_until_decided"]
+__all__ = ["Budget", "sample_until_decided", "share_until_decided"]
 
 ERROR = 0.025
 """Of a false PASS, and of a false FAIL, where the truth is at the bound: what 95 % confidence leaves on each side."""
@@ -134,3 +134,25 @@ def sample_until_decided(
 def _with_margin(estimate: Estimate) -> Estimate:
     margin = QUICK_MARGIN * abs(estimate.value)
     return replace(estimate, low=estimate.low - margin, high=estimate.high + margin)
+
+
+def share_until_decided(
+    take: Callable[[], tuple[int, int]], verdicts: Callable[[Estimate], set[Verdict]], budget: Budget
+) -> Estimate:
+    """Take trials, such as frames that may be lost, until each criterion on the share of events is decided.
+
+    ``take`` returns events and trials, which add up from look to look; ``verdicts`` says how the criteria would be
+    judged, an empty set where there is none. The first look has half of the allowance ERROR, the others share the rest
+    (Bonferroni): to show a share of 0.1 % at once takes 4,400 trials without an event. What would FAIL is looked at
+    `repeats` times, since transient loss is not to decide alone (TST009 §12.3.3).
+    """
+    events = trials = 0
+    for look in range(1, budget.repeats_max + 1):
+        more, of = take()
+        events, trials = events + more, trials + of
+        error = ERROR / 2 if look == 1 else ERROR / 2 / (budget.repeats_max - 1)
+        estimate = estimate_share(events, trials, 1 - 2 * error)
+        found = verdicts(estimate)
+        if found <= {Verdict.PASS} or (look >= budget.repeats and Verdict.INCONCLUSIVE not in found):
+            break
+    return estimate

@@ -18,7 +18,7 @@ from nfvcert.errors import InvalidMeasurement
 from nfvcert.measure.stats import Estimate
 from nfvcert.testmodel import Parameters
 
-__all__ = ["Counts", "Throughput", "binary_search", "mlrsearch", "search"]
+__all__ = ["Counts", "NotConverged", "Throughput", "Trial", "binary_search", "mlrsearch", "search"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,12 @@ class Throughput:
     trials: tuple[Trial, ...] = field(repr=False)
 
 
+class NotConverged(InvalidMeasurement):
+    """A search did not end within its time: nothing is known of the rate, but for the trials."""
+
+    trials: tuple[Trial, ...] = ()
+
+
 class _Trace:
     """Measures, and remembers every trial for the curve and for the search's budget."""
 
@@ -68,20 +74,23 @@ class _Trace:
 
     def __call__(self, load: float, seconds: float) -> Counts:
         if time.monotonic() > self._end:
-            raise InvalidMeasurement(f"the search did not end within {self._seconds_max:g} s ({self.told()})")
+            raise self.unfinished(f"the search did not end within {self._seconds_max:g} s")
         counts = self._measure(load, seconds)
         self.trials.append(Trial(load, seconds, counts.loss_ratio))
         return counts
 
-    def told(self) -> str:
+    def unfinished(self, why: str) -> NotConverged:
+        """The error that ends the search, with its trials."""
         last = ", ".join(f"{trial.load_fps:.0f} pps: {trial.loss_ratio:.3%} lost" for trial in self.trials[-5:])
-        return f"{len(self.trials)} trials, the last: {last or 'none'}"
+        error = NotConverged(f"{why} ({len(self.trials)} trials, the last: {last or 'none'})")
+        error.trials = tuple(self.trials)
+        return error
 
 
 def search(measure: Measure, max_load: float, parameters: Parameters) -> Throughput:
     """Search by the strategy that the test model names; ``max_load`` is the line rate in fps.
 
-    Raises InvalidMeasurement when the search does not end within its time.
+    Raises NotConverged, which has its trials, when the search does not end within its time.
     """
     strategy = {"mlrsearch": mlrsearch, "binary": binary_search}[parameters.search]
     return strategy(measure, max_load, parameters)
@@ -128,7 +137,7 @@ def mlrsearch(measure: Measure, max_load: float, parameters: Parameters) -> Thro
     try:
         results = MultipleLossRatioSearch(config).search(measurer=_Measurer(trace), debug=lambda _: None)
     except RuntimeError as error:  # the library's word for: not within the time
-        raise InvalidMeasurement(f"the search did not converge: {error} ({trace.told()})") from error
+        raise trace.unfinished(f"the search did not converge: {error}") from error
     ndr, pdr = (_estimate(results[goal], config.min_load, max_load) for goal in goals)
     return Throughput(ndr, pdr, tuple(trace.trials))
 

@@ -79,6 +79,11 @@ class Trials:
         """Whether latencies of this generator come with their variation from frame to frame."""
         return self._calibration.times_each_frame
 
+    @property
+    def numbered_fps(self) -> float:
+        """Up to which rate of a stream it is known of each frame whether it came twice, or out of order."""
+        return self._calibration.numbered_fps
+
     def run(
         self,
         frame_bytes: int,
@@ -116,8 +121,8 @@ class Trials:
 
         Raises InvalidMeasurement as `run` does.
         """
-        for stream in streams:
-            self._check_ceiling(stream.frame_bytes, stream.rate_fps)
+        for port in dict.fromkeys(stream.tx for stream in streams):
+            self._check_ceiling([stream for stream in streams if stream.tx == port])
         reasons: list[str] = []
         for attempt in range(attempts):
             if attempt:
@@ -133,19 +138,26 @@ class Trials:
             f"no valid trial in {attempts} at {load}: {'; '.join(dict.fromkeys(reasons))}", what="traffic generator"
         )
 
-    def _check_ceiling(self, frame_bytes: int, rate_fps: float) -> None:
-        smaller = [size for size in self._calibration.ceiling_fps if size >= frame_bytes]
-        known = min(smaller) if smaller else max(self._calibration.ceiling_fps, default=None)
-        if known is None:
+    def _check_ceiling(self, streams: Sequence[Stream]) -> None:
+        """Streams of one port, side by side: each takes its share of what the port reached with frames of its size."""
+        if not self._calibration.ceiling_fps:
             return
-        ceiling = self._calibration.ceiling_fps[known]
-        if rate_fps > ceiling * CEILING_MARGIN:
+        known = [self._ceiling(stream.frame_bytes) for stream in streams]
+        share = sum(stream.rate_fps / ceiling for stream, (_, ceiling) in zip(streams, known, strict=True))
+        if share > CEILING_MARGIN:
+            asked = " and ".join(f"{stream.rate_fps:.0f} pps of {stream.frame_bytes} B" for stream in streams)
+            told = ", ".join(f"{ceiling:.0f} pps at {size} B" for size, ceiling in dict.fromkeys(known))
             raise InvalidMeasurement(
-                f"{rate_fps:.0f} pps of {frame_bytes} B are above {CEILING_MARGIN:.0%} of what the generator reached "
-                f"without the device ({ceiling:.0f} pps at {known} B)",
+                f"{asked} are above {CEILING_MARGIN:.0%} of what the generator reached without the device ({told})",
                 what="traffic generator",
                 hint="declare the speed of the ports that the generator can fill, or use a faster generator",
             )
+
+    def _ceiling(self, frame_bytes: int) -> tuple[int, float]:
+        """The frame size whose ceiling holds for another one, and that ceiling."""
+        ceilings = self._calibration.ceiling_fps
+        size = min((known for known in ceilings if known >= frame_bytes), default=max(ceilings))
+        return size, ceilings[size]
 
 
 def _facts(result: StreamResult) -> dict[str, object]:

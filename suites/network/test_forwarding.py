@@ -1,33 +1,83 @@
 """What a switch or router must do with frames besides being fast."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from nfvcert.suite import InvalidMeasurement, KpiRecorder, Lab, Parameters, Stream, TrafficPath, Trials
+from nfvcert.suite import (
+    InvalidMeasurement,
+    KpiRecorder,
+    Lab,
+    Parameters,
+    Stream,
+    StreamResult,
+    TrafficPath,
+    Trials,
+    estimate_share,
+)
 
 pytestmark = [pytest.mark.network, pytest.mark.small]
 
 PROBE_FPS = 100.0
 PROBE_SECONDS = 0.5
 HEADER_AND_FCS_BYTES = 18
+FRAMES = 5000
+"""So many at least: with fewer, not even none lost would show a loss of less than 0.1 % (Clopper and Pearson)."""
+FRAMES_OF_A_FLOW = 3
 JUMBO_PACKETS = (1500, 2000, 4000, 8000, 9000)
 """IP packet sizes in bytes to try."""
 
 
 @pytest.mark.covers("rack-switch", "vswitch", "nic", "driver-host")
-@pytest.mark.measures("network.both_ways.loss_ratio", "network.both_ways.duplicate_ratio")
+@pytest.mark.measures(
+    "network.both_ways.loss_ratio", "network.both_ways.duplicate_ratio", "network.both_ways.reordered_ratio"
+)
 @pytest.mark.expected_seconds(3)
 def test_both_directions(trials: Trials, path: TrafficPath, parameters: Parameters, kpi: KpiRecorder) -> None:
-    """Traffic in both directions at once arrives, each frame once (RFC 2544 §14, bidirectional traffic)."""
+    """Traffic in both directions at once arrives, each frame once and in its turn (RFC 2544 §14, bidirectional)."""
     frame_bytes = min(parameters.frame_bytes)
+
+    def both_ways(rate: float) -> Sequence[tuple[str, StreamResult]]:
+        # One flow each way: only within a flow a network keeps the order (IEEE 802.1Q §8.6.6; link aggregation).
+        seconds = max(parameters.trial_seconds, FRAMES / rate)
+        ways = ((path.tx, path.rx), (path.rx, path.tx))
+        results = trials.run_streams([Stream(*way, frame_bytes, rate, seconds) for way in ways])
+        return tuple(zip(("forward", "reverse"), results, strict=True))
+
     rate = path.line_rate_fps(frame_bytes) * parameters.both_ways_load
+    carried = both_ways(rate)
+    for direction, result in carried:
+        lost = estimate_share(result.lost, result.sent)
+        load = parameters.both_ways_load
+        kpi.measure("network.both_ways.loss_ratio", lost, frame_bytes=frame_bytes, load=load, direction=direction)
+    if rate > trials.numbered_fps:
+        rate = trials.numbered_fps
+        carried = both_ways(rate)
+    for direction, result in carried:
+        load = round(rate / path.line_rate_fps(frame_bytes), 6)
+        twice = result.duplicates / result.sent
+        late = estimate_share(min(result.reordered, result.sent), result.sent)
+        kpi.measure("network.both_ways.duplicate_ratio", twice, frame_bytes=frame_bytes, load=load, direction=direction)
+        kpi.measure("network.both_ways.reordered_ratio", late, frame_bytes=frame_bytes, load=load, direction=direction)
 
-    def stream(tx: str, rx: str) -> Stream:
-        return Stream(tx, rx, frame_bytes, rate, parameters.trial_seconds, parameters.flows)
 
-    results = trials.run_streams([stream(path.tx, path.rx), stream(path.rx, path.tx)])
-    for direction, result in zip(("forward", "reverse"), results, strict=True):
-        kpi.measure("network.both_ways.loss_ratio", result.loss_ratio, direction=direction)
-        kpi.measure("network.both_ways.duplicate_ratio", result.duplicates / result.sent, direction=direction)
+@pytest.mark.covers("rack-switch", "vswitch", "nic", "driver-host", "sdn-controller")
+@pytest.mark.measures("network.many_flows.loss_ratio")
+@pytest.mark.expected_seconds(3)
+def test_many_flows(trials: Trials, path: TrafficPath, parameters: Parameters, kpi: KpiRecorder) -> None:
+    """Frames of many flows are lost no more than those of one: no table of the device is full (RFC 8456 §5.2.3)."""
+    frame_bytes = min(parameters.frame_bytes)
+    rate = path.line_rate_fps(frame_bytes) * parameters.many_flows_load
+    # Each flow several times, so that it is known when its later frames come.
+    seconds = max(parameters.trial_seconds, FRAMES / rate, FRAMES_OF_A_FLOW * parameters.many_flows / rate)
+    result = trials.run(frame_bytes, rate, seconds, flows=parameters.many_flows)
+    kpi.measure(
+        "network.many_flows.loss_ratio",
+        estimate_share(result.lost, result.sent),
+        frame_bytes=frame_bytes,
+        load=parameters.many_flows_load,
+        flows=parameters.many_flows,
+    )
 
 
 @pytest.mark.covers("rack-switch", "vswitch", "nic", "driver-host")

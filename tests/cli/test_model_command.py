@@ -35,14 +35,14 @@ def models(tmp_path: Path) -> Path:
 
 def test_models_are_listed(models: Path) -> None:
     lines = model("list", "--models", models).stdout.splitlines()
-    assert any(line.startswith("network-ru") and "network 2026.1" in line for line in lines)
-    assert any(line.startswith("network ") and "27" in line for line in lines)
+    assert any(line.startswith("network-ru") and "network 2026.2" in line for line in lines)
+    assert any(line.startswith("network ") and "31" in line for line in lines)
 
 
 def test_a_model_is_shown_whole() -> None:
     shown = model("show", "network-ru").stdout
     for text in (
-        "an overlay of network 2026.1",
+        "an overlay of network 2026.2",
         "an accepted part counts for 180 days",
         "software-router: a Linux router",
         "Untested components at most",
@@ -64,12 +64,12 @@ def test_it_is_shown_on_a_narrow_terminal_too(width: int) -> None:
 
 
 def test_a_model_is_checked(models: Path) -> None:
-    assert "loosens nothing of network 2026.1" in model("check", models / "network-ru.yaml").stdout
+    assert "loosens nothing of network 2026.2" in model("check", models / "network-ru.yaml").stdout
     overlay = models / "network-ru.yaml"
     overlay.write_text(overlay.read_text().replace("400 ms", "900 ms"))
     refused = model("check", overlay, "--models", models)
     assert refused.returncode == 4
-    assert "900 ms is looser than 500 ms for software-switch in network 2026.1" in refused.stderr
+    assert "900 ms is looser than 500 ms for software-switch in network 2026.2" in refused.stderr
     assert f"{overlay}:19" in refused.stderr
     assert "did you mean network?" in model("check", "netwrk").stderr
 
@@ -77,7 +77,7 @@ def test_a_model_is_checked(models: Path) -> None:
 def test_a_model_is_released_once_and_then_immutable(models: Path) -> None:
     released = model("release", "network", "--models", models)
     assert released.returncode == 0, released.stderr
-    assert "network 2026.1 is released" in released.stdout
+    assert "network 2026.2 is released" in released.stdout
     assert list(read_released(models)) == ["network"]
     assert "released: immutable" in model("show", "network", "--models", models).stdout
     assert "is released already" in model("release", "network", "--models", models).stderr

@@ -163,6 +163,7 @@ def test_whatever_must_be_equal_and_is_not_is_told(other: dict[str, Any], told: 
     [
         {"then": now(repeats=9, repeats_max=99, frame_bytes=(64,), search_seconds_max=9.0)},
         {"then": now(fio_round_seconds=9.0)},  # of another domain
+        {"then": now(imix={1518: 1, 594: 4, 64: 7})},  # the same in another order
         {"then": now({"leaf-1": FACTS["leaf-1"] | {"openssh": "9.1", "system": "Debian 12", "redfish": "silent"}})},
         {"then": now({"leaf-1": FACTS["leaf-1"] | {"memory": "16384000 kB"}})},
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import product
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nfvcert.judge import Verdict
-from nfvcert.measure.sequential import ERROR, Budget, sample_until_decided
+from nfvcert.measure.sequential import ERROR, Budget, sample_until_decided, share_until_decided
 from nfvcert.measure.stats import Estimate
 
 DEFAULT = Budget(3, 9)
@@ -126,6 +127,52 @@ def test_several_kpis_go_on_until_the_last_is_decided() -> None:
 )
 def test_one_sample_is_enough_when_it_is_clear_of_the_bound(values: list[float], taken: int) -> None:
     assert len(sampled(values, first=1).samples) == taken
+
+
+@pytest.mark.parametrize(
+    ("lost", "frames", "looks", "verdict"),
+    [
+        ([0], 4500, 1, Verdict.PASS),
+        ([0, 0, 0], 3000, 3, Verdict.PASS),  # 6,000 are not enough for a second look, 9,000 are
+        ([2, 0, 0], 4500, 3, Verdict.PASS),
+        ([0] * 9, 160, 9, Verdict.INCONCLUSIVE),  # 1,440 frames show nothing of 0.1 %
+        ([400, 0, 0], 4500, 3, Verdict.FAIL),  # what was lost stays lost
+        ([4500, 4500, 4500], 4500, 3, Verdict.FAIL),  # and is looked at three times
+        ([4, 5, 4, 5, 4, 5, 4, 5, 4], 4500, 9, Verdict.INCONCLUSIVE),  # at the bound
+    ],
+)
+def test_a_share_is_counted_until_it_is_decided(lost: list[int], frames: int, looks: int, verdict: Verdict) -> None:
+    coming = iter(lost)
+    taken = []
+
+    def take() -> tuple[int, int]:
+        taken.append(next(coming))
+        return taken[-1], frames
+
+    found = share_until_decided(take, lambda estimate: at_most(0.001)([estimate]), DEFAULT)
+    assert (len(taken), at_most(0.001)([found])) == (looks, {verdict})
+    assert found.value == sum(taken) / (frames * looks)
+
+
+def test_a_share_that_nothing_is_asked_of_is_counted_once() -> None:
+    assert share_until_decided(lambda: (1, 10), lambda _: set(), DEFAULT).value == 0.1
+
+
+@pytest.mark.parametrize("bound", [0.001, 0.01])
+@pytest.mark.parametrize("off", [1.0, 1.05, 0.95])
+def test_a_share_at_its_bound_is_seldom_misjudged(bound: float, off: float) -> None:
+    """Frames that are lost by chance: at most 2.5 % false PASS, and as much false FAIL."""
+    import numpy as np
+
+    random, told = np.random.default_rng(int(bound * 1e6 + off * 100)), Counter[Verdict]()
+    for _ in range(400):
+        found = share_until_decided(
+            lambda: (int(random.binomial(4500, bound * off)), 4500), lambda each: at_most(bound)([each]), DEFAULT
+        )
+        told.update(at_most(bound)([found]))
+    limit = 400 * 0.025 + 3 * (400 * 0.025) ** 0.5
+    assert off < 1 or told[Verdict.PASS] <= limit
+    assert off > 1 or told[Verdict.FAIL] <= limit
 
 
 def test_a_drift_towards_the_bound_is_not_passed() -> None:

@@ -60,8 +60,10 @@ def raw_socket(port: EmbeddedPort) -> socket.socket:
     return in_namespace(port.namespace, make)
 
 
-def frame(tx: EmbeddedPort, rx: EmbeddedPort, number: int, *, length: int = 128, destination: str = "") -> bytes:
-    """An Ethernet frame of ``length`` bytes without FCS: IPv4, UDP, a mark and the number."""
+def frame(
+    tx: EmbeddedPort, rx: EmbeddedPort, number: int, *, length: int = 128, destination: str = "", flows: int = 1
+) -> bytes:
+    """An Ethernet frame of ``length`` bytes without FCS: IPv4, UDP of one of so many flows, a mark and the number."""
     source_ip = (tx.address or "198.18.0.1/24").partition("/")[0]
     target_ip = (rx.address or "198.18.0.2/24").partition("/")[0]
     head = struct.pack(
@@ -80,7 +82,7 @@ def frame(tx: EmbeddedPort, rx: EmbeddedPort, number: int, *, length: int = 128,
     total = sum(struct.unpack("!10H", head))
     total = (total & 0xFFFF) + (total >> 16)
     head = head[:10] + struct.pack("!H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + head[12:]
-    udp = struct.pack("!HHHH", 7000, 7001, length - 34, 0)
+    udp = struct.pack("!HHHH", 7000 + number % flows, 7001, length - 34, 0)
     mac = bytes.fromhex((destination or tx.next_hop_mac(rx)).replace(":", ""))
     ethernet = mac + bytes.fromhex(tx.mac.replace(":", "")) + b"\x08\x00"
     return (ethernet + head + udp + MAGIC + struct.pack("!I", number)).ljust(length, b"\0")
@@ -95,6 +97,7 @@ def run(
     fps: float = 2000.0,
     length: int = 128,
     destination: str = "",
+    flows: int = 1,
     during: Callable[[], None] | None = None,
     listen: Sequence[str] = (),
     settle_s: float = 0.06,
@@ -122,7 +125,10 @@ def run(
     try:
         sent = _send(
             ports[tx],
-            [frame(ports[tx], ports[rx], n, length=length, destination=destination) for n in range(frames)],
+            [
+                frame(ports[tx], ports[rx], n, length=length, destination=destination, flows=flows)
+                for n in range(frames)
+            ],
             fps,
         )
     finally:

@@ -45,6 +45,58 @@ def test_loss_in_one_direction(introduced: EmbeddedLab) -> None:
     assert lost(introduced) == 0
 
 
+def test_loss_of_one_frame_size(introduced: EmbeddedLab) -> None:
+    with seeded(introduced, "loss", one_in=2, frame_bytes=516):
+        assert lost(introduced, length=512) == 100
+        assert (lost(introduced, length=128), lost(introduced, length=1000)) == (0, 0)
+    assert lost(introduced, length=512) == 0
+
+
+def test_loss_that_comes_with_time(introduced: EmbeddedLab) -> None:
+    with seeded(introduced, "loss", one_in=1, after_bytes=100 * 128, towards="tg1"):
+        seen = frames.run(introduced, "tg0", "tg1", frames=200, listen=["tg1"]).seen["tg1"]
+        assert seen.numbers == list(range(len(seen.numbers)))
+        assert 90 <= seen.distinct <= 100  # what else is said on the link counts too
+        assert lost(introduced) == 200
+    assert lost(introduced) == 0
+
+
+def test_a_full_table_of_flows(introduced: EmbeddedLab) -> None:
+    with seeded(introduced, "flow-table", flows=100):
+        seen = frames.run(introduced, "tg0", "tg1", frames=400, flows=200, listen=["tg1"]).seen["tg1"]
+        assert seen.distinct == 200
+        assert {number % 200 for number in seen.numbers} == set(range(100))
+    assert frames.run(introduced, "tg0", "tg1", frames=400, flows=200, listen=["tg1"]).lost("tg1") == 0
+
+
+def late_s(seen: frames.Run, port: str = "tg1") -> list[float]:
+    """How long each frame that arrived took, by number."""
+    return [at - seen.sent[number] for at, number in sorted(seen.seen[port].at, key=lambda each: each[1])]
+
+
+def test_late_frames(introduced: EmbeddedLab) -> None:
+    with seeded(introduced, "late-frames", frames=3, of=10, late_s=0.05):
+        seen = frames.run(introduced, "tg0", "tg1", frames=200, listen=["tg1"], settle_s=0.2)
+        assert (seen.lost("tg1"), len(seen.seen["tg1"].at)) == (0, 200)
+        late = [took for took in late_s(seen) if took > 0.045]
+        assert len(late) == 60
+        assert max(late) < 0.1
+        assert seen.seen["tg1"].numbers != sorted(seen.seen["tg1"].numbers)
+        assert max(late_s(frames.run(introduced, "tg1", "tg0", frames=200, listen=["tg0"]), "tg0")) < 0.045
+    seen = frames.run(introduced, "tg0", "tg1", frames=200, listen=["tg1"])
+    assert (seen.lost("tg1"), [took for took in late_s(seen) if took > 0.045]) == (0, [])
+
+
+def test_latency_spikes(introduced: EmbeddedLab) -> None:
+    with seeded(introduced, "latency-spikes", every_s=0.5, for_s=0.05, late_s=0.2):
+        seen = frames.run(introduced, "tg0", "tg1", frames=1500, fps=1000, listen=["tg1"], settle_s=0.3)
+    took = late_s(seen)
+    assert seen.lost("tg1") == 0
+    assert 80 < len([each for each in took if each > 0.19]) < 400
+    assert sorted(took)[len(took) // 2] < 0.05
+    assert lost(introduced) == 0
+
+
 def test_rate_cap(introduced: EmbeddedLab) -> None:
     with seeded(introduced, "rate-cap", fps=500, burst=20):
         seen = frames.run(introduced, "tg0", "tg1", frames=500, fps=2000, listen=["tg1"])

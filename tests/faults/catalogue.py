@@ -32,6 +32,8 @@ class Case:
     parameters: Mapping[str, object] = field(default_factory=dict)
     components: tuple[str, ...] = ("rack-switch", "vswitch")
     """Of a fault of the system under test: the components that could have it."""
+    how: str = ""
+    """What the test does, where it seeds the fault itself."""
     release: str = ""
     """The release unit that is certified; empty: the lab as it is."""
 
@@ -41,7 +43,10 @@ REACHABLE = "network.reachability.unreachable_pairs"
 LOSS = "network.frame_loss.ratio"
 DUPLICATES = "network.both_ways.duplicate_ratio"
 BOTH_WAYS = "network.both_ways.loss_ratio"
-SOAK = "network.sustained.loss_ratio"
+REORDERED = "network.both_ways.reordered_ratio"
+FLOWS = "network.many_flows.loss_ratio"
+MEDIAN, P99 = "network.latency.p50", "network.latency.p99"
+SOAK, TAIL = "network.sustained.loss_ratio", "network.sustained.latency_p999"
 MTU = "network.mtu.largest_packet"
 FLOODED, UNKNOWN = "network.learning.flooded_frames", "network.learning.unknown_reach_ratio"
 LEAKED = "network.isolation.leaked_frames"
@@ -75,6 +80,81 @@ CASES = (
         (BOTH_WAYS, MTU),
         BOTH_WAYS,
         (MTU,),
+    ),
+    Case(
+        "half-duplex",
+        "One port of two is slower than the other",
+        "rate-cap",
+        {"fps": 3000, "towards": "tg0"},
+        (BOTH_WAYS, NDR),
+        BOTH_WAYS,
+        (NDR,),
+    ),
+    Case(
+        "above-70",
+        "Loss above 70 % of the load only",
+        "rate-cap",
+        {"fps": 10_416},
+        (NDR, LOSS),
+        NDR,
+        (LOSS,),
+    ),
+    Case(
+        "one-size",
+        "Loss of frames of one size only",
+        "loss",
+        {"one_in": 10, "frame_bytes": 128},
+        (LOSS, BOTH_WAYS),
+        LOSS,
+        (BOTH_WAYS,),
+        parameters={"frame_bytes": [64, 128]},
+    ),
+    Case(
+        "worn",
+        "Loss after 40 s of load only",
+        "loss",
+        {"one_in": 10, "after_bytes": 25_000_000, "towards": "tg1"},
+        (SOAK, TAIL),
+        SOAK,
+        (TAIL,),
+        parameters={"soak_seconds": 44.0},
+    ),
+    Case(
+        "flow-table",
+        "Loss beyond 1,000 flows only",
+        "flow-table",
+        {"flows": 1000},
+        (FLOWS, BOTH_WAYS),
+        FLOWS,
+        (BOTH_WAYS,),
+    ),
+    Case(
+        "late-frames",
+        "Latency has two modes: 3 frames of 10 take 40 ms more",
+        "late-frames",
+        {"frames": 3, "of": 10, "late_s": 0.04},
+        (P99, MEDIAN),
+        P99,
+        (MEDIAN,),
+    ),
+    Case(
+        "latency-spikes",
+        "Every 10 s all frames of 50 ms take 0.4 s more",
+        "latency-spikes",
+        {},
+        (TAIL, SOAK),
+        TAIL,
+        (SOAK,),
+        parameters={"soak_seconds": 12.0},
+    ),
+    Case(
+        "reordering",
+        "1 frame in 50 is overtaken",
+        "late-frames",
+        {"frames": 1, "of": 50, "late_s": 0.003},
+        (REORDERED, BOTH_WAYS),
+        REORDERED,
+        (BOTH_WAYS,),
     ),
     Case(
         "mtu",
@@ -126,6 +206,39 @@ CASES = (
         (REACHABLE,),
         "lab",
         "could not send",
+    ),
+    Case(
+        "lying-generator",
+        "The generator's own port loses 1 frame in 100 that it counted as sent",
+        "lying-generator",
+        {"port": "tg0", "one_in": 100},
+        (BOTH_WAYS, REACHABLE),
+        None,
+        (REACHABLE,),
+        "lab",
+        "fewer on the cable than it was handed",
+    ),
+    Case(
+        "starved-generator",
+        "The measuring host's processors are taken for 60 ms four times a second",
+        "starved-generator",
+        {},
+        (BOTH_WAYS,),
+        None,
+        (),
+        "lab",
+        "between two frames",
+    ),
+    Case(
+        "clock-jumps",
+        "The measuring host's clock is set again and again, by 20 ms",
+        "clock-jumps",
+        {},
+        (BOTH_WAYS,),
+        None,
+        (),
+        "lab",
+        "the clock was set by",
     ),
     Case(
         "no-sshd", "A host's sshd is gone", "no-sshd", {"host": "compute-1"}, (REACHABLE,), None, (), "lab", "compute-1"
@@ -198,6 +311,7 @@ CASES = (
         (),
         "storage",
         "No space left on device",
+        how="the results' disk is filled",
     ),
 )
 
@@ -217,7 +331,7 @@ def rows(cases: Iterable[Case], tested: str = "the device") -> str:
         seeded = (
             f"`{case.fault}` " + ", ".join(f"{key}={value}" for key, value in case.seeded.items())
             if case.fault
-            else "the results' disk is filled"
+            else case.how
         )
         if case.release:
             seeded = f"{seeded.strip()}, under `--release={case.release}`"

@@ -44,16 +44,14 @@ def calibrate(
     problems = [f"on its loop, at {_MODERATE_FPS:,.0f} pps, it {reason}" for reason in gentle.invalid]
     if gentle.lost:
         problems.append(f"lost {gentle.lost:,} of {gentle.sent:,} frames on its own loop at {_MODERATE_FPS:,.0f} pps")
-    ceilings = (
-        {}
-        if problems
-        else {size: _ceiling(run, Stream(tx, rx, size, flat_out_fps(size), _TRIAL_S), steps_down) for size in _SIZES}
-    )
-    problems += [
-        f"reaches {ceiling:,.0f} pps only with frames of {size} bytes, {_LEAST_CEILING_FPS:,} are needed"
-        for size, ceiling in ceilings.items()
-        if ceiling < _LEAST_CEILING_FPS
-    ]
+    ceilings = {}
+    for size in () if problems else _SIZES:
+        ceilings[size], failed = _ceiling(run, Stream(tx, rx, size, flat_out_fps(size), _TRIAL_S), steps_down)
+        if ceilings[size] < _LEAST_CEILING_FPS:
+            problems.append(
+                f"reaches {ceilings[size]:,.0f} pps only with frames of {size} bytes, {_LEAST_CEILING_FPS:,} are needed"
+                + (f": on its loop {failed}" if failed else "")
+            )
     return Calibration(
         generator=generator,
         ceiling_fps=ceilings,
@@ -78,11 +76,13 @@ def _gentle(run: Run, stream: Stream) -> StreamResult:
     return run([stream])[0]
 
 
-def _ceiling(run: Run, flat_out: Stream, steps_down: Sequence[float]) -> float:
-    """The highest rate that was sent and received whole, in fps; 0 when none was."""
+def _ceiling(run: Run, flat_out: Stream, steps_down: Sequence[float]) -> tuple[float, str]:
+    """The highest rate that was sent and received whole, in fps; 0 when none was, and then why the lowest was not."""
     reached = run([flat_out])[0].offered_fps
+    failed = ""
     for share in steps_down:
         result = run([replace(flat_out, rate_fps=max(1.0, share * reached))])[0]
         if not result.invalid and not result.lost:
-            return result.offered_fps
-    return 0.0
+            return result.offered_fps, ""
+        failed = "; ".join(result.invalid) or f"{result.lost:,} of {result.sent:,} frames were lost"
+    return 0.0, failed

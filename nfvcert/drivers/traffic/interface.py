@@ -1,6 +1,6 @@
 """The state and the counters of an interface in this process's namespace: who lost a frame, we or the device?
 
-Read by ioctl, /proc and one netlink request, since a worker that loaded a netlink library for them would
+Read by ioctl, /proc and two netlink requests, since a worker that loaded a netlink library for them would
 start 0.4 s later. /sys is no help: it shows the namespace that it was mounted in.
 """
 
@@ -11,6 +11,8 @@ import errno
 import fcntl
 import socket
 import struct
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +21,14 @@ __all__ = ["InterfaceState", "backlog_drops", "read_state"]
 _SIOCGIFFLAGS, _SIOCGIFMTU, _SIOCETHTOOL = 0x8913, 0x8921, 0x8946
 _ETHTOOL_GLINK = 0x0A
 _IFF_UP = 0x1
+_RTM_NEWLINK, _RTM_GETLINK, _REQUEST = 16, 18, 0x1
 _RTM_NEWQDISC, _RTM_GETQDISC, _NLMSG_DONE, _DUMP_REQUEST = 36, 38, 3, 0x301
+_IFLA_STATS64, _IFLA_CARRIER_CHANGES = 23, 35
 _TCA_STATS = 3
 _NLMSG = struct.Struct("=IHHII")
+_IFINFOMSG = struct.Struct("=BxHiII")
+_LINK_STATS64 = struct.Struct("=8Q")
+"""Its beginning: frames received and sent, bytes, errors, and what was dropped, each both ways."""
 _TCMSG = struct.Struct("=BxxxiIII")
 _ATTRIBUTE = struct.Struct("=HH")
 _TC_STATS = struct.Struct("=QIIIIIII")
@@ -37,7 +44,11 @@ class InterfaceState:
     """Administratively up: ours to set. Without it the lab is at fault."""
     carrier: bool
     """Whether the far end of the cable is up: the device's to set. True where the driver cannot tell."""
+    carrier_changes: int
+    """How often the carrier came or went."""
     mtu: int
+    tx_frames: int
+    """Frames that the driver put on the cable, whoever sent them."""
     tx_dropped: int
     """Frames that the driver dropped; on a veth, those that the far end did not take."""
     queue_drops: int
@@ -58,13 +69,16 @@ def read_state(name: str) -> InterfaceState:
         flags = struct.unpack_from("=H", fcntl.ioctl(sock, _SIOCGIFFLAGS, request), 16)[0]
         carrier = _carrier(sock, name)
         mtu = struct.unpack_from("=i", fcntl.ioctl(sock, _SIOCGIFMTU, request), 16)[0]
+    tx_frames, tx_dropped, carrier_changes = _link(index)
     drops, delays, length = _queue(index)
     return InterfaceState(
         index=index,
         up=bool(flags & _IFF_UP),
         carrier=carrier,
+        carrier_changes=carrier_changes,
         mtu=mtu,
-        tx_dropped=_tx_dropped(name),
+        tx_frames=tx_frames,
+        tx_dropped=tx_dropped,
         queue_drops=drops,
         queue_delays=delays,
         queue_length=length,
@@ -90,12 +104,19 @@ def backlog_drops() -> int:
     return sum(int(line.split()[1], 16) for line in lines)
 
 
-def _tx_dropped(name: str) -> int:
-    for line in Path("/proc/self/net/dev").read_text(encoding="utf-8").splitlines():
-        interface, _, counters = line.partition(":")
-        if interface.strip() == name:
-            return int(counters.split()[11])
-    raise OSError(f"interface {name} is gone")
+def _link(index: int) -> tuple[int, int, int]:
+    """Frames sent and dropped, and changes of the carrier (RTM_GETLINK). Raises: OSError when it is gone."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
+        sock.settimeout(5)
+        body = _IFINFOMSG.pack(socket.AF_UNSPEC, 0, index, 0, 0)
+        sock.send(_NLMSG.pack(_NLMSG.size + len(body), _RTM_GETLINK, _REQUEST, 1, 0) + body)
+        answer = sock.recv(1 << 20)
+    size, kind, _, _, _ = _NLMSG.unpack_from(answer)
+    if kind != _RTM_NEWLINK:
+        raise OSError(errno.ENODEV, "the interface is gone")
+    told = dict(_attributes(answer[_NLMSG.size + _IFINFOMSG.size : size]))
+    stats = _LINK_STATS64.unpack_from(told[_IFLA_STATS64])
+    return stats[1], stats[7], int.from_bytes(told[_IFLA_CARRIER_CHANGES], sys.byteorder)
 
 
 def _queue(index: int) -> tuple[int, int, int]:
@@ -119,14 +140,20 @@ def _queue(index: int) -> tuple[int, int, int]:
 
 
 def _stats(attributes: bytes) -> tuple[int, int, int]:
-    at = 0
-    while at + _ATTRIBUTE.size <= len(attributes):
-        size, kind = _ATTRIBUTE.unpack_from(attributes, at)
+    for kind, value in _attributes(attributes):
         if kind == _TCA_STATS:
-            _, _, drops, overlimits, _, _, length, _ = _TC_STATS.unpack_from(attributes, at + _ATTRIBUTE.size)
+            _, _, drops, overlimits, _, _, length, _ = _TC_STATS.unpack_from(value)
             return drops, overlimits, length
-        at += _align(size)
     return 0, 0, 0
+
+
+def _attributes(told: bytes) -> Iterator[tuple[int, bytes]]:
+    """Kind and value of each attribute of a netlink message."""
+    at = 0
+    while at + _ATTRIBUTE.size <= len(told):
+        size, kind = _ATTRIBUTE.unpack_from(told, at)
+        yield kind, told[at + _ATTRIBUTE.size : at + size]
+        at += _align(size)
 
 
 def _align(size: int) -> int:

@@ -8,6 +8,8 @@ Who lost a frame? It counts as sent once it is on the cable, and then it is the 
   in it at the end → unsent;
 - not taken, since our own interface is administratively down or its MTU too small → unsent;
 - given up by the catch-up bound → unsent.
+Of what was handed over, the port must put each frame on the cable, as long as that has a carrier: else the generator
+does not send what it says, and nobody knows whose loss that is.
 """
 
 from __future__ import annotations
@@ -149,6 +151,16 @@ class _Evidence:
             on_the_cable -= min(order.handed, round(waiting * order.handed / handed))
         return on_the_cable
 
+    def _missing_on_the_cable(self) -> int:
+        """Frames that the port took and neither sent nor kept; none where the far end was down meanwhile."""
+        before, after = self._outcome.ready[self._stream.tx].state, self._outcome.reports[self._stream.tx].state
+        if not before.carrier or self._grown(self._stream.tx, "carrier_changes"):
+            return 0
+        handed = sum(each.handed for each in self._port_orders)
+        refused = sum(each.refused for each in self._port_orders)
+        far_end = max(0, self._grown(self._stream.tx, "tx_dropped") - refused)
+        return max(0, handed - self._grown(self._stream.tx, "tx_frames") - after.queue_length - far_end)
+
     def _sending(self, sent: int, unsent: int, ceilings: Mapping[int, float]) -> Iterator[str]:
         """What the sender did wrong."""
         stream, order, gate = self._stream, self._order, self._gate
@@ -178,6 +190,8 @@ class _Evidence:
             yield f"the queue of its own port {stream.tx} held frames back {delays:,} times"
         if drops := self._grown(stream.tx, "queue_drops"):
             yield f"the queue of its own port {stream.tx} dropped {drops:,} frames"
+        elif missing := self._missing_on_the_cable():
+            yield f"its own port {stream.tx} put {missing:,} frames fewer on the cable than it was handed"
         for port in (stream.tx, stream.rx):
             mtu = self._outcome.ready[port].state.mtu
             most = mtu + _ETHERNET_HEADER_BYTES + FCS_BYTES

@@ -42,6 +42,7 @@ _REFUSE_ALL = struct.pack("=HBBI", 0x06, 0, 0, 0)
 _HARVEST = 1024
 """Frames taken off the ring at a time: some 100 µs of work between two frames to send."""
 _IDLE_MS, _LISTENING_MS = 1000, 20
+_COUNTED_S = 1.5
 _DRAINING_S = 0.005
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -67,7 +68,9 @@ class _Worker:
         self._lengths: dict[int, int] = {}
         self._last_arrival = 0.0
         self._clock_offset_ns = 0
-        self._index = read_state(port.interface).index
+        self._before = read_state(port.interface)
+        self._index = self._before.index
+        self._handed = 0
 
     def obey(self) -> None:
         """Answer messages for ever. Raises: EOFError, _OrphanedError when the generator is gone; OSError."""
@@ -91,7 +94,7 @@ class _Worker:
             raise _OrphanedError
 
     def _prepare(self, prepare: Prepare) -> Ready:
-        state = self._state()
+        self._handed = 0
         self._capture.discard()
         self._capture.went_down()
         self._arrivals = {each.index: Arrivals(each.index, each.frames) for each in prepare.expected if each.here}
@@ -105,11 +108,32 @@ class _Worker:
         for frame in prepare.learning:
             with contextlib.suppress(OSError):  # what hinders the learning will hinder the stream, and be told
                 self._sender.send(frame)
-        return Ready(state)
+        self._before = self._state()  # after them: they are not to stand for frames of the stream that are missing
+        return Ready(self._before)
 
     def _go(self, go: Go) -> Done:
         sent = send_all(self._sender, go, flowing=lambda: self._connection.send(Flowing()), meanwhile=self._meanwhile)
+        self._handed = sum(each.handed for each in sent)
         return Done(tuple(sent), self._state())
+
+    def _counted_state(self) -> InterfaceState:
+        """The state once all that was handed over is counted as sent: some adapters tell a second or two later.
+
+        Not waited for where the cable or the queue explains what is missing.
+        """
+        before, end = self._before, time.monotonic() + _COUNTED_S
+        while True:
+            state = self._state()
+            explained = (
+                not state.carrier
+                or state.carrier_changes != before.carrier_changes
+                or state.queue_drops != before.queue_drops
+            )
+            if state.tx_frames - before.tx_frames + state.queue_length >= self._handed or explained:
+                return state
+            if time.monotonic() > end:
+                return state
+            time.sleep(_DRAINING_S)
 
     def _state(self) -> InterfaceState:
         """The state of our interface. Raises: OSError when it is gone, or another one has its name."""
@@ -138,7 +162,7 @@ class _Worker:
             socket_drops=self._capture.drops(),
             went_down=self._capture.went_down(),
             clock_step_s=(_clock_offset_ns() - self._clock_offset_ns) / 1e9,
-            state=self._state(),
+            state=self._counted_state(),
         )
 
     def _drain(self, finish: Finish) -> None:

@@ -66,6 +66,16 @@ class TestOwnPort:
         assert any("queue of its own port tg0 held frames back" in reason for reason in result.invalid)
         assert (result.sent + result.unsent, result.lost) == (800, 0)
 
+    def test_a_port_that_loses_what_it_took_is_not_the_device(self, generator: SoftwareGenerator, bench: Bench) -> None:
+        """Nobody refuses a frame: a filter of our own machine takes it away before the cable."""
+        rules = 'type filter hook egress device "tg0" priority 0; numgen inc mod 100 == 0 fwd to "lo";'
+        bench.do("tg0", f"nft 'add table netdev lies; add chain netdev lies out {{ {rules} }}'")
+        try:
+            (result,) = generator.run([STREAM])
+        finally:
+            bench.do("tg0", "nft delete table netdev lies")
+        assert any("own port tg0 put" in reason and "fewer on the cable" in reason for reason in result.invalid)
+
     def test_a_queue_that_is_never_full_does_no_harm(self, generator: SoftwareGenerator, bench: Bench) -> None:
         bench.do("tg0", "tc qdisc add dev tg0 root tbf rate 1gbit burst 100000 limit 100000")
         (result,) = undisturbed(generator, [STREAM])

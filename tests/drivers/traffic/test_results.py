@@ -21,7 +21,9 @@ IDLE = InterfaceState(
     index=2,
     up=True,
     carrier=True,
+    carrier_changes=1,
     mtu=1500,
+    tx_frames=0,
     tx_dropped=0,
     queue_drops=0,
     queue_delays=0,
@@ -43,7 +45,7 @@ class Case:
         latency = np.full(frames, 10, dtype=np.float32)
         self.seen = Seen(0, frames, 0, 0, T0 + 10_000, last_ns + 10_000, MS, latency)
         self.before = dict.fromkeys(("tg0", "tg1", "tg2"), IDLE)
-        self.after = dict(self.before)
+        self.after = self.before | {"tg0": dataclasses.replace(IDLE, tx_frames=frames + 3)}
         self.reports: dict[str, dict[str, Any]] = {port: {} for port in self.before}
         self.strays = {"tg0": 0, "tg2": 0}
 
@@ -119,6 +121,19 @@ class TestWhoLostAFrame:
         result = case.result()
         assert (result.sent, result.unsent, result.lost) == (720, 280, 20)
         assert any("held frames back 900 times" in reason for reason in result.invalid)
+
+    def test_the_port_does_not_put_on_the_cable_what_it_was_handed(self) -> None:
+        case = Case()
+        case.lose(300)
+        case.grow("tg0", tx_frames=700)
+        assert case.result().invalid == ("its own port tg0 put 300 frames fewer on the cable than it was handed",)
+
+    @pytest.mark.parametrize("cable", [{"carrier_changes": 3}, {"queue_length": 300}, {"queue_drops": 300}])
+    def test_what_the_far_end_did_not_take_or_a_queue_has_is_not_missing(self, cable: dict[str, int]) -> None:
+        case = Case()
+        case.lose(300)
+        case.grow("tg0", tx_frames=700, **cable)
+        assert not any("fewer on the cable" in reason for reason in case.result().invalid)
 
     def test_what_arrived_was_sent(self) -> None:
         case = Case()

@@ -23,7 +23,15 @@ from nfvcert.drivers.traffic.trex import neighbours
 from nfvcert.drivers.traffic.trex.counters import Health, Look, Watch, read_all, read_health
 from nfvcert.drivers.traffic.trex.results import Evidence, Gate, latency_untold, stream_results
 from nfvcert.drivers.traffic.trex.session import Server, Session, link_lost
-from nfvcert.drivers.traffic.trex.streams import Group, Way, build_frame, groups, least_frame_bytes, stream_json
+from nfvcert.drivers.traffic.trex.streams import (
+    SEQUENCED_FPS,
+    Group,
+    Way,
+    build_frame,
+    groups,
+    least_frame_bytes,
+    stream_json,
+)
 from nfvcert.drivers.traffic.trex.wire import RPC_PORT, Wire
 from nfvcert.errors import LabError, SuiteError, Unreachable
 from nfvcert.protocols import Calibration, Stream, StreamResult
@@ -191,6 +199,7 @@ class TrexGenerator:
             found.latency_p50_us,
             found.latency_p99_us,
             found.problems,
+            numbered_fps=SEQUENCED_FPS,
             times_each_frame=False,
         )
 

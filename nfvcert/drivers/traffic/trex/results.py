@@ -28,7 +28,7 @@ class Gate:
 
     unsent_share: float = 0.002
     """Of the intended frames; of 50 frames or more, one is always allowed."""
-    stretch_share: float = 0.05
+    stretch_share: float = 0.005
     """How far the time that sending took may be off."""
     queue_full_share: float = 0.05
     """Waits for a full transmit queue (of 1 µs each), as a share of the frames of a run: then frames left in bursts."""

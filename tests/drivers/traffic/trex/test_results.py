@@ -249,7 +249,7 @@ class TestGates:
         assert found.lost == 0
         assert (found.invalid == ()) is valid
 
-    @pytest.mark.parametrize(("fps", "valid"), [(960, True), (940, False), (1040, True), (1070, False)])
+    @pytest.mark.parametrize(("fps", "valid"), [(992, True), (970, False), (1008, True), (1030, False)])
     def test_stretched_time_at_the_threshold(self, fps: float, valid: bool) -> None:
         found = result(looks=looks(2.0, fps=fps), last=look(2.5, 1000, latency=LATENCY))
         assert found.sent == 1000
