@@ -86,6 +86,12 @@ def filled(targets: list[Target], parameters: Parameters) -> Callable[[Target], 
     return fill
 
 
+ENOUGH_OPERATIONS = 100
+"""In a round: with eight at once, those that end just before or after it are a few percent of it."""
+LONGER = 4
+"""How much longer a round may become than the test model says."""
+
+
 class Steady:
     """Measures storage in its steady state."""
 
@@ -95,15 +101,21 @@ class Steady:
         self._parameters = parameters
 
     def window(self, target: Target, pattern: fio.Pattern, block_bytes: int, depth: int) -> fio.Done:
-        """A whole window of the steady state (SNIA SSS PTS). Raises Unsteady where none comes in time."""
+        """A whole window of the steady state (SNIA SSS PTS). Raises Unsteady where none comes in time.
+
+        Where a round has few operations, it is they that make the rounds differ, by which of them ends in which; then
+        the rounds of further windows are longer.
+        """
         span, rounds = self._filled(target), self._parameters.fio_window_rounds
-        seconds = self._parameters.fio_round_seconds * rounds
-        job = fio.Job(pattern, block_bytes, depth, span, seconds=seconds, rounds=rounds)
-        windows = []
+        shortest_s = round_s = self._parameters.fio_round_seconds
+        windows: list[fio.Done] = []
         for _ in range(self._parameters.fio_windows_max):
+            job = fio.Job(pattern, block_bytes, depth, span, seconds=round_s * rounds, rounds=rounds)
             windows.append(target.run(job))
             if (found := windows[-1].window) and found.is_steady:
                 return windows[-1]
+            if windows[-1].operations < ENOUGH_OPERATIONS * rounds:
+                round_s = shortest_s * LONGER
         raise fio.Unsteady(windows, f"{target.path} of {target.shell.host}")
 
     def sample(
