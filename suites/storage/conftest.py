@@ -104,7 +104,7 @@ class Steady:
         """A whole window of the steady state (SNIA SSS PTS). Raises Unsteady where none comes in time.
 
         Where a round has few operations, it is they that make the rounds differ, by which of them ends in which; then
-        the rounds of further windows are longer.
+        the rounds of further windows are longer, if that makes them enough.
         """
         span, rounds = self._filled(target), self._parameters.fio_window_rounds
         shortest_s = round_s = self._parameters.fio_round_seconds
@@ -114,7 +114,7 @@ class Steady:
             windows.append(target.run(job))
             if (found := windows[-1].window) and found.is_steady:
                 return windows[-1]
-            if windows[-1].operations < ENOUGH_OPERATIONS * rounds:
+            if ENOUGH_OPERATIONS / LONGER <= windows[-1].operations / rounds < ENOUGH_OPERATIONS:
                 round_s = shortest_s * LONGER
         raise fio.Unsteady(windows, f"{target.path} of {target.shell.host}")
 
