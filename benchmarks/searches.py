@@ -30,9 +30,7 @@ def figures() -> Iterator[Figure]:
         lab = read_lab(ROOT / "lab_inventory/opco-ru.yaml")
         found = embedded.up(lab)
         access = open_lab(lab, on_completed=lambda *_: None)
-        generator = access.generator()
         path = TrafficPath.of(lab)
-        trials = Trials(generator, generator.calibrate(), path)
 
         def measure(load_fps: float, seconds: float) -> Counts:
             result = trials.run(FRAME_BYTES, load_fps, seconds)
@@ -47,6 +45,8 @@ def figures() -> Iterator[Figure]:
             return result, time.perf_counter() - began
 
         try:
+            generator = access.generator()
+            trials = Trials(generator, generator.calibrate(), path)
             with seeded(found, "rate-cap", fps=CAPPED_FPS, burst=20):
                 runs = [searched("mlrsearch") for _ in range(TIMES)]
                 binary, _ = searched("binary")

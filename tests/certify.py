@@ -119,8 +119,10 @@ def up_alone(inventory: Path) -> Iterator[embedded.EmbeddedLab]:
         patch.setenv("NFVCERT_RUN_DIR", run_dir)
         # Without an owner, as `nfvcert lab up` leaves it: a run makes anew what some other process still owns.
         up = embedded.up(read_lab(inventory))
-        yield up
-        up.down()
+        try:
+            yield up
+        finally:
+            up.down()
         assert not left_of(run_dir), "the lab left processes"
 
 

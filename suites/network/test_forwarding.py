@@ -23,6 +23,8 @@ PROBE_SECONDS = 0.5
 HEADER_AND_FCS_BYTES = 18
 FRAMES = 5000
 """So many at least: with fewer, not even none lost would show a loss of less than 0.1 % (Clopper and Pearson)."""
+NUMBERED_FRAMES = 400_000
+"""So many show that less than one in 100,000 is out of order, where a generator cannot number frames at full rate."""
 FRAMES_OF_A_FLOW = 3
 JUMBO_PACKETS = (1500, 2000, 4000, 8000, 9000)
 """IP packet sizes in bytes to try."""
@@ -37,9 +39,9 @@ def test_both_directions(trials: Trials, path: TrafficPath, parameters: Paramete
     """Traffic in both directions at once arrives, each frame once and in its turn (RFC 2544 §14, bidirectional)."""
     frame_bytes = min(parameters.frame_bytes)
 
-    def both_ways(rate: float) -> Sequence[tuple[str, StreamResult]]:
+    def both_ways(rate: float, frames: int = FRAMES) -> Sequence[tuple[str, StreamResult]]:
         # One flow each way: only within a flow a network keeps the order (IEEE 802.1Q §8.6.6; link aggregation).
-        seconds = max(parameters.trial_seconds, FRAMES / rate)
+        seconds = max(parameters.trial_seconds, frames / rate)
         ways = ((path.tx, path.rx), (path.rx, path.tx))
         results = trials.run_streams([Stream(*way, frame_bytes, rate, seconds) for way in ways])
         return tuple(zip(("forward", "reverse"), results, strict=True))
@@ -52,7 +54,7 @@ def test_both_directions(trials: Trials, path: TrafficPath, parameters: Paramete
         kpi.measure("network.both_ways.loss_ratio", lost, frame_bytes=frame_bytes, load=load, direction=direction)
     if rate > trials.numbered_fps:
         rate = trials.numbered_fps
-        carried = both_ways(rate)
+        carried = both_ways(rate, NUMBERED_FRAMES)
     for direction, result in carried:
         load = round(rate / path.line_rate_fps(frame_bytes), 6)
         twice = result.duplicates / result.sent
