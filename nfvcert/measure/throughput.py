@@ -73,11 +73,15 @@ class _Trace:
         self.trials: list[Trial] = []
 
     def __call__(self, load: float, seconds: float) -> Counts:
-        if time.monotonic() > self._end:
-            raise self.unfinished(f"the search did not end within {self._seconds_max:g} s")
+        if late := self.late():
+            raise self.unfinished(late)
         counts = self._measure(load, seconds)
         self.trials.append(Trial(load, seconds, counts.loss_ratio))
         return counts
+
+    def late(self) -> str:
+        """That the time is over, in words; empty while it is not."""
+        return f"the search did not end within {self._seconds_max:g} s" if time.monotonic() > self._end else ""
 
     def unfinished(self, why: str) -> NotConverged:
         """The error that ends the search, with its trials."""
@@ -136,8 +140,8 @@ def mlrsearch(measure: Measure, max_load: float, parameters: Parameters) -> Thro
     config.warmup_duration = None
     try:
         results = MultipleLossRatioSearch(config).search(measurer=_Measurer(trace), debug=lambda _: None)
-    except RuntimeError as error:  # the library's word for: not within the time
-        raise trace.unfinished(f"the search did not converge: {error}") from error
+    except RuntimeError as error:  # the library looks at the clock too, after a trial
+        raise trace.unfinished(trace.late() or f"the search did not converge: {error}") from error
     ndr, pdr = (_estimate(results[goal], config.min_load, max_load) for goal in goals)
     return Throughput(ndr, pdr, tuple(trace.trials))
 

@@ -6,14 +6,20 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 from ruamel.yaml import YAML
 
 from nfvcert import embedded
+from nfvcert.drivers.through import Through
 from nfvcert.embedded.faults import seeded
 from tests.certify import ROOT, Certified, certify, command
 from tests.faults.cloud_catalogue import CLOUD_CASES, CloudCase, table
@@ -128,6 +134,64 @@ def test_the_check_of_a_lab_uses_its_cloud_as_a_user_does(lab: embedded.Embedded
     assert re.search("cloud +✕ a network with a subnet is made", said), said
     assert "neutron-server does not run" in said, said
     assert "Traceback" not in said, said
+
+
+def test_requests_at_once_are_judged_each_by_its_own_token(lab: embedded.EmbeddedLab) -> None:
+    """Heat asks for trusts while others ask with the token of a domain: it got a 403 now and then."""
+    running = embedded.cloud_of(lab)
+    assert running is not None
+    known = YAML(typ="safe").load(running.clouds_yaml)["clouds"]["opco-ru"]["auth"]
+    me = {"name": "admin", "password": known["password"], "domain": {"id": "default"}}
+
+    session = requests.Session()
+    session.mount("http://", Through(running.connect))
+
+    def ask(method: str, path: str, token: str = "", body: Any = None) -> requests.Response:
+        headers = {"X-Auth-Token": token} if token else {}
+        return session.request(method, f"http://127.0.0.1:5000/v3{path}", headers=headers, json=body, timeout=30)
+
+    def token(scope: Any) -> tuple[str, dict[str, Any]]:
+        way = {"methods": ["password"], "password": {"user": me}}
+        asked = ask("POST", "/auth/tokens", body={"auth": {"identity": way, "scope": scope}})
+        return asked.headers["X-Subject-Token"], asked.json()["token"]
+
+    def trusted(_: int) -> int:
+        made = ask("POST", "/OS-TRUST/trusts", of_project, {"trust": trust})
+        if made.status_code == 201:
+            ask("DELETE", f"/OS-TRUST/trusts/{made.json()['trust']['id']}", of_project)
+        return made.status_code
+
+    def listing() -> set[int]:
+        told = set()
+        while not done.is_set():
+            told.add(ask("GET", "/users", of_domain).status_code)
+        return told
+
+    done = threading.Event()
+    of_project, mine = token({"project": {"name": "admin", "domain": {"id": "default"}}})
+    user = mine["user"]["id"]
+    roles = [{"id": role["id"]} for role in mine["roles"]]
+    trust = {
+        "trustor_user_id": user,
+        "trustee_user_id": user,
+        "project_id": mine["project"]["id"],
+        "impersonation": True,
+        "roles": roles,
+    }
+    granted = f"/domains/default/users/{user}/roles/{roles[0]['id']}"
+    assert ask("PUT", granted, of_project).status_code == 204
+    of_domain, _ = token({"domain": {"id": "default"}})
+    try:
+        with ThreadPoolExecutor(7) as threads:
+            others = [threads.submit(listing) for _ in range(4)]
+            try:
+                trusts = Counter(threads.map(trusted, range(200)))
+            finally:
+                done.set()
+    finally:
+        ask("DELETE", granted, of_project)
+    assert trusts == {201: 200}
+    assert {status for each in others for status in each.result()} == {200}
 
 
 def sweep(*options: str) -> str:

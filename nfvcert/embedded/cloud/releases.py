@@ -57,7 +57,12 @@ def _of_debian(tell: Tell) -> Path:
 
 
 _ALL = frozenset({"keystone", "glance", "placement", "nova", "neutron", "cinder", "heat"})
-_KEYSTONE = ("keystone.server.wsgi", "keystone.server.flask.application", "keystone.server.backends")
+_KEYSTONE = (
+    "keystone.server.wsgi",
+    "keystone.server.flask.application",
+    "keystone.server.backends",
+    "nfvcert_identity:install",
+)
 _GLANCE = ("glance.common.wsgi_app", "glance.api.v2.router", "glance.db.sqlalchemy.api")
 _PLACEMENT = ("placement.deploy", "placement.handler", "placement.conf")
 _NOVA_API = ("nova.objects:register_all", "nova.api.openstack.wsgi_app", "nova.api.openstack.compute.routes")
