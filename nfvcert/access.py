@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,11 +19,15 @@ from nfvcert.lab import Host, Lab, StorageTarget, Traffic, TrafficPort
 from nfvcert.protocols import Bmc, Cloud, Completed, LabAccess, Shell, TrafficGenerator
 
 if TYPE_CHECKING:
+    from nfvcert.drivers.ssh import SshShell
+    from nfvcert.drivers.traffic.remote import OnHost
     from nfvcert.embedded import EmbeddedLab, EmbeddedPort
 
 __all__ = ["has_bmc", "has_shell", "open_lab", "take_down"]
 
 OnCompleted = Callable[[Completed], None]
+_LOOP_MACS = ("02:4e:46:00:00:00", "02:4e:46:00:00:01")
+"""Of frames on the cable by which the software generator proves itself; its ports hear whatever comes."""
 
 
 def open_lab(lab: Lab, *, on_completed: OnCompleted, owner: int | None = None, in_use: bool = False) -> LabAccess:
@@ -131,7 +136,7 @@ class _Access(ABC):
             self._cloud = None
 
     @abstractmethod
-    def _open_shell(self, host: str) -> Shell: ...
+    def _open_shell(self, host: str) -> SshShell: ...
 
     @abstractmethod
     def _open_bmc(self, host: str) -> Bmc: ...
@@ -142,6 +147,14 @@ class _Access(ABC):
 
     @abstractmethod
     def _open_cloud(self, tell: Callable[[str], None]) -> Cloud: ...
+
+    def _workers_host(self, python: str) -> OnHost | None:
+        """The host that the software generator's ports are on, if it is one."""
+        if self.lab.traffic is None or self.lab.traffic.host is None:
+            return None
+        from nfvcert.drivers.traffic.remote import OnHost
+
+        return OnHost(self._open_shell(self.lab.traffic.host), python)
 
     @abstractmethod
     def _open_generator(self) -> TrafficGenerator: ...
@@ -157,7 +170,7 @@ class EmbeddedAccess(_Access):
         self.embedded: EmbeddedLab = embedded.up(lab, owner=owner, in_use=in_use)
         self.created = self.embedded.created
 
-    def _open_shell(self, host: str) -> Shell:
+    def _open_shell(self, host: str) -> SshShell:
         from nfvcert.drivers.ssh import SshShell
 
         return SshShell(
@@ -208,11 +221,14 @@ class EmbeddedAccess(_Access):
     def _open_generator(self) -> TrafficGenerator:
         from nfvcert.drivers.traffic.software import GeneratorPort, SoftwareGenerator
 
+        # Its hosts share this machine's programs; ours has what a worker needs.
+        host = self._workers_host(sys.executable)
+
         def port(found: EmbeddedPort, speed_bps: float) -> GeneratorPort:
             return GeneratorPort(
                 name=found.name,
                 interface=found.interface,
-                namespace=found.namespace,
+                namespace=None if host else found.namespace,
                 mac=found.mac,
                 address=found.address,
                 next_hop_mac=found.router_mac,
@@ -225,13 +241,13 @@ class EmbeddedAccess(_Access):
         ports = {name: port(found, traffic.ports[name].speed) for name, found in self.embedded.ports.items()}
         fastest = max(declared.speed for declared in traffic.ports.values())
         near, far = self.embedded.loop
-        return SoftwareGenerator(ports, (port(near, fastest), port(far, fastest)))
+        return SoftwareGenerator(ports, (port(near, fastest), port(far, fastest)), host=host)
 
 
 class ExistingAccess(_Access):
     """A lab of real gear: hosts by SSH at their addresses, generator ports that are interfaces of this machine."""
 
-    def _open_shell(self, host: str) -> Shell:
+    def _open_shell(self, host: str) -> SshShell:
         from nfvcert.drivers.ssh import SshShell, tcp
 
         ssh = self.lab.hosts[host].ssh
@@ -295,7 +311,13 @@ class ExistingAccess(_Access):
                 next_hop_mac=declared.next_hop_mac,
                 speed_bps=declared.speed,
             )
-        return SoftwareGenerator(ports, None)
+        fastest = max(declared.speed for declared in traffic.ports.values())
+        ends = [
+            GeneratorPort(f"loop{end}", str(interface), None, mac, None, None, fastest)
+            for end, (interface, mac) in enumerate(zip(traffic.loop or (), _LOOP_MACS, strict=False))
+        ]
+        loop = (ends[0], ends[1]) if ends else None
+        return SoftwareGenerator(ports, loop, host=self._workers_host(traffic.python or "python3"))
 
 
 def _trex(traffic: Traffic) -> TrafficGenerator:
@@ -321,6 +343,6 @@ def _trex(traffic: Traffic) -> TrafficGenerator:
         traffic.address,
         {name: port(name, declared) for name, declared in traffic.ports.items()},
         rpc_port=traffic.rpc_port or RPC_PORT,
-        loop=traffic.loop,
+        loop=(int(traffic.loop[0]), int(traffic.loop[1])) if traffic.loop else None,
         force=traffic.force,
     )

@@ -345,7 +345,7 @@ class TrafficPort(Part):
     gateway: Address | None = None
     """The router's address on its network; needed behind a router."""
     interface: Text | None = None
-    """Existing labs, software generator: the interface on this machine."""
+    """Existing labs, software generator: the interface, on this machine or on the generator's ``host``."""
     port: int | None = Field(default=None, ge=0, le=255)
     """TRex: the number of the server's port."""
     vlan: int | None = Field(default=None, ge=1, le=4094)
@@ -359,17 +359,25 @@ class TrafficPort(Part):
         return self.speed / (8 * (frame_bytes + ETHERNET_OVERHEAD_BYTES))
 
 
+LoopEnd = Annotated[int, Field(ge=0, le=255)] | Text
+
+
 class Traffic(Part):
     """The traffic generator of the lab."""
 
     generator: Literal["software", "trex"]
-    """`software` sends from this machine; `trex` is a TRex server at ``address``."""
+    """`software` sends from this machine or a host of the lab; `trex` is a TRex server at ``address``."""
+    host: Name | None = None
+    """Software: the host of the lab that sends and counts, where that is not this machine. It is told by SSH."""
+    python: Text | None = None
+    """Software, on a host: its Python 3.10 or later that has numpy, where that is not `python3`."""
     address: HostAddress | None = None
     """Where TRex answers."""
     rpc_port: int | None = Field(default=None, ge=1, le=65535)
     """TRex: its RPC port, where that is not 4501."""
-    loop: tuple[Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]] | None = None
-    """TRex: two further ports of the server with a cable from one to the other. On it the generator proves itself."""
+    loop: tuple[LoopEnd, LoopEnd] | None = None
+    """Two further ports with a cable from one to the other, on which the generator proves itself: numbers of a TRex
+    server's ports, or names of the software generator's interfaces."""
     force: bool = False
     """TRex: whether ports that somebody else owns are taken away from him."""
     ports: dict[InterfaceName, TrafficPort]
@@ -625,21 +633,18 @@ def _traffic_contradictions(lab: Lab, traffic: Traffic, addresses: _Taken) -> It
         if routed and (port.address is None or port.gateway is None):
             yield LabContradiction(at, "behind a router, a port needs its address and its gateway")
     yield from _port_address_contradictions(traffic, addresses, routed=routed)
-    yield from _trex_contradictions(traffic, embedded=lab.provider == "embedded")
+    if traffic.generator == "trex":
+        yield from _trex_contradictions(traffic, embedded=lab.provider == "embedded")
+    else:
+        yield from _software_contradictions(lab, traffic)
 
 
 def _trex_contradictions(traffic: Traffic, *, embedded: bool) -> Iterable[LabContradiction]:
-    """What only TRex has, and what it needs."""
-    if traffic.generator != "trex":
-        for key in ("rpc_port", "loop", "force"):
-            if getattr(traffic, key):
-                yield LabContradiction(("traffic", key), f"only generator trex has {key}: leave it out")
-        for name, port in traffic.ports.items():
-            for key in ("port", "vlan"):
-                if getattr(port, key) is not None:
-                    problem = f"only ports of generator trex have {key}: leave it out"
-                    yield LabContradiction(("traffic", "ports", name, key), problem)
-        return
+    """What TRex needs."""
+    for key in ("host", "python"):
+        if getattr(traffic, key) is not None:
+            problem = f"only generator software has {key}, on a host of the lab: a TRex server has its address"
+            yield LabContradiction(("traffic", key), problem)
     if embedded:
         problem = "an embedded lab is measured by generator software: TRex is for existing ones"
         yield LabContradiction(("traffic", "generator"), problem)
@@ -651,7 +656,41 @@ def _trex_contradictions(traffic: Traffic, *, embedded: bool) -> Iterable[LabCon
         else:
             yield from numbers.by(("traffic", "ports", name, "port"), str(port.port), f"port {name}")
     for end, number in enumerate(traffic.loop or ()):
+        if isinstance(number, str):
+            problem = f"the loop of generator trex joins two ports of its server, by their numbers: found {number}"
+            yield LabContradiction(("traffic", "loop"), problem)
         yield from numbers.by(("traffic", "loop"), str(number), f"end {end} of the loop")
+
+
+def _software_contradictions(lab: Lab, traffic: Traffic) -> Iterable[LabContradiction]:
+    """What the software generator has not, and what it needs."""
+    for key in ("rpc_port", "force"):
+        if getattr(traffic, key):
+            yield LabContradiction(("traffic", key), f"only generator trex has {key}: leave it out")
+    interfaces = _Taken("interface")
+    for name, port in traffic.ports.items():
+        for key in ("port", "vlan"):
+            if getattr(port, key) is not None:
+                problem = f"only ports of generator trex have {key}: leave it out"
+                yield LabContradiction(("traffic", "ports", name, key), problem)
+        yield from interfaces.by(("traffic", "ports", name, "interface"), port.interface, f"port {name}")
+    if traffic.loop and lab.provider == "embedded":
+        yield LabContradiction(
+            ("traffic", "loop"), "an embedded lab lays the loop of its generator itself: leave it out"
+        )
+    for end, interface in enumerate(traffic.loop or ()):
+        if isinstance(interface, int):
+            problem = f"the loop of generator software joins two interfaces, by their names: found {interface}"
+            yield LabContradiction(("traffic", "loop"), problem)
+        yield from interfaces.by(("traffic", "loop"), str(interface), f"end {end} of the loop")
+    if traffic.python is not None and (traffic.host is None or lab.provider == "embedded"):
+        problem = "only a generator on a host of an existing lab has a Python of its own: leave it out"
+        yield LabContradiction(("traffic", "python"), problem)
+    if traffic.host is not None:
+        yield from _unknown(("traffic", "host"), traffic.host, lab.hosts, "host")
+        if any(port.attached_to == traffic.host for port in traffic.ports.values()):
+            problem = f"the generator is on {traffic.host}, so its ports are attached to other hosts"
+            yield LabContradiction(("traffic", "host"), problem)
 
 
 def _cloud_contradictions(lab: Lab, cloud: Cloud) -> Iterable[LabContradiction]:

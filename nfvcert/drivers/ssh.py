@@ -114,6 +114,26 @@ class SshShell:
             )
         return completed
 
+    def start(self, command: str) -> paramiko.Channel:
+        """Start a command that is spoken to on its standard streams, beside those that `run` runs.
+
+        It is the caller's to end, by closing its input or by `end_started`. Raises: Unreachable, HostKeyMismatch.
+        """
+        with self._one_at_a_time:
+            transport, channel = self._session()
+            try:
+                with at_most(transport, self.connect_timeout_s):
+                    channel.exec_command(command.encode())
+            except BROKEN as error:
+                raise self._unreachable(f"refuses to run `{_shortened(command)}`") from error
+        return channel
+
+    def end_started(self) -> None:
+        """End, by signals, what `start` began and what still runs."""
+        with self._one_at_a_time:
+            if self._transport is not None:
+                self._end(self._transport)
+
     def close(self) -> None:
         """Close the connection; the next `run` opens it again. Closing twice is closing once."""
         transport, self._transport = self._transport, None

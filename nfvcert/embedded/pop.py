@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nfvcert.embedded.namespaces import in_namespace
-from nfvcert.embedded.ports import EmbeddedPort
+from nfvcert.embedded.ports import EmbeddedPort, generator_place
 from nfvcert.embedded.removal import take_down
-from nfvcert.embedded.rundir import FABRIC, GENERATOR, namespace_file
+from nfvcert.embedded.rundir import FABRIC, namespace_file
 from nfvcert.errors import Unreachable
 from nfvcert.lab import Lab
 
@@ -69,7 +69,7 @@ class EmbeddedLab:
     @property
     def generator_namespace(self) -> str:
         """Path of the network namespace that holds the generator's ports."""
-        return str(namespace_file(self.run_dir, GENERATOR))
+        return str(namespace_file(self.run_dir, generator_place(self.lab)))
 
     @property
     def fabric_namespace(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from nfvcert.embedded.rundir import GENERATOR, namespace_file
 from nfvcert.lab import Lab
 
-__all__ = ["LOOP_NAMES", "EmbeddedPort", "loop_of", "mac_of", "ports_of"]
+__all__ = ["LOOP_NAMES", "EmbeddedPort", "generator_place", "loop_of", "mac_of", "ports_of"]
 
 LOOP_NAMES = ("loop0", "loop1")
 
@@ -44,6 +44,11 @@ def mac_of(*names: str) -> str:
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
 
 
+def generator_place(lab: Lab) -> str:
+    """Whose namespace holds the generator's ports: a host's, or one of its own."""
+    return (lab.traffic.host if lab.traffic else None) or GENERATOR
+
+
 def ports_of(lab: Lab, folder: Path) -> dict[str, EmbeddedPort]:
     """The generator's ports of a lab in ``folder``; they follow from the inventory."""
     if lab.traffic is None or lab.network is None:
@@ -53,7 +58,7 @@ def ports_of(lab: Lab, folder: Path) -> dict[str, EmbeddedPort]:
         name: EmbeddedPort(
             name=name,
             interface=name,
-            namespace=str(namespace_file(folder, GENERATOR)),
+            namespace=str(namespace_file(folder, generator_place(lab))),
             mac=mac_of(lab.lab, name),
             address=port.address,
             gateway=port.gateway,
@@ -67,7 +72,10 @@ def loop_of(lab: Lab, folder: Path) -> tuple[EmbeddedPort, EmbeddedPort]:
     """The two ports of the generator's self-test."""
     near, far = (
         EmbeddedPort(
-            name=name, interface=name, namespace=str(namespace_file(folder, GENERATOR)), mac=mac_of(lab.lab, name)
+            name=name,
+            interface=name,
+            namespace=str(namespace_file(folder, generator_place(lab))),
+            mac=mac_of(lab.lab, name),
         )
         for name in LOOP_NAMES
     )

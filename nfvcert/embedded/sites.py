@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nfvcert.embedded.namespaces import pin
+from nfvcert.embedded.ports import generator_place
 from nfvcert.embedded.rundir import FABRIC, GENERATOR, namespace_file
 from nfvcert.embedded.wiring import Site
 from nfvcert.lab import Lab, Redundancy
@@ -72,5 +73,5 @@ def opened(lab: Lab, folder: Path) -> Iterator[Sites]:
             folder=folder,
             hosts={name: site[name] for name in lab.hosts},
             fabric=site[FABRIC],
-            generator=site[GENERATOR],
+            generator=site[generator_place(lab)],
         )

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from nfvcert.suite import KpiRecorder, Lab, Shell
+from nfvcert.suite import KpiRecorder, Lab, Shell, Undeclared
 
 pytestmark = [pytest.mark.network, pytest.mark.small, pytest.mark.covers("rack-switch", "vswitch", "nic", "host-os")]
 
@@ -17,6 +17,8 @@ def test_every_host_reaches_every_other(lab: Lab, shell: Callable[[str], Shell],
 
     A host without a shell (an appliance) is still pinged by the others.
     """
+    if not any(host.addresses for host in lab.hosts.values()):
+        raise Undeclared(f"the inventory of lab {lab.lab} gives no host an address on a network", what="networks")
     for network, declared in lab.networks.items():
         addresses = {name: host.addresses[network] for name, host in lab.hosts.items() if network in host.addresses}
         if declared.gateway:

@@ -36,6 +36,15 @@ EXISTING: Any = {
         },
     },
 }
+SOFTWARE: Any = {
+    "traffic.generator": "software",
+    "traffic.address": ...,
+    "traffic.ports.tg0.port": ...,
+    "traffic.ports.tg1.port": ...,
+    "traffic.ports.tg0.interface": "eth0",
+    "traffic.ports.tg1.interface": "eth1",
+    "traffic.ports.tg1.mac": "02:00:00:00:00:02",
+}
 GUESTS: Any = {"guests": {"subnet": "192.0.2.128/25"}}
 
 
@@ -368,9 +377,58 @@ CONTRADICTIONS: list[tuple[str, Any, dict[str, Any], str, str]] = [
     (
         "a loop of the software generator",
         SWITCHED,
-        {"traffic.loop": [2, 3]},
+        {"traffic.loop": ["eth2", "eth3"]},
         "traffic.loop",
-        "only generator trex has loop: leave it out",
+        "an embedded lab lays the loop of its generator itself: leave it out",
+    ),
+    (
+        "numbers of a TRex server for interfaces",
+        EXISTING,
+        SOFTWARE | {"traffic.loop": [2, 3]},
+        "traffic.loop",
+        "the loop of generator software joins two interfaces, by their names: found 2",
+    ),
+    (
+        "interfaces for numbers of a TRex server",
+        EXISTING,
+        {"traffic.loop": ["eth2", "eth3"]},
+        "traffic.loop",
+        "the loop of generator trex joins two ports of its server, by their numbers: found eth2",
+    ),
+    (
+        "a loop of the software generator through the device",
+        EXISTING,
+        SOFTWARE | {"traffic.loop": ["eth2", "eth1"]},
+        "traffic.loop",
+        "interface eth1 is taken by port tg1",
+    ),
+    (
+        "the software generator on an unknown host",
+        EXISTING,
+        SOFTWARE | {"traffic.host": "tester-1"},
+        "traffic.host",
+        "no host is named 'tester-1' (there are: tor-1, tor-2)",
+    ),
+    (
+        "the software generator within the device",
+        EXISTING,
+        SOFTWARE | {"traffic.host": "tor-1"},
+        "traffic.host",
+        "the generator is on tor-1, so its ports are attached to other hosts",
+    ),
+    (
+        "a Python for a generator on this machine",
+        EXISTING,
+        SOFTWARE | {"traffic.python": "python3.12"},
+        "traffic.python",
+        "only a generator on a host of an existing lab has a Python of its own: leave it out",
+    ),
+    (
+        "TRex on a host",
+        EXISTING,
+        {"traffic.host": "tor-1"},
+        "traffic.host",
+        "only generator software has host, on a host of the lab: a TRex server has its address",
     ),
     (
         "a VLAN of the software generator",

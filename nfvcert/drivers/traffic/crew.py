@@ -1,5 +1,6 @@
 """The workers of a generator's ports, seen from the generator: started, told, listened to, ended.
 
+Where they are is their employer's business: processes of this machine (`Here`), or of a host (`remote`).
 No multiprocessing.Process: its spawn would run the parent's main module (pytest) again in each worker.
 """
 
@@ -16,30 +17,73 @@ from collections.abc import Iterable, Mapping
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from nfvcert.drivers.traffic.messages import Failed, Opened
+from nfvcert.drivers.traffic.messages import Failed, Opened, understood
 from nfvcert.drivers.traffic.ports import GeneratorPort
 from nfvcert.errors import LabError, NotPermitted, Unreachable
 
-__all__ = ["Crew"]
+__all__ = ["NO_THREADS", "Crew", "Employee", "Employer", "Here"]
 
 _START_S = 30.0
 """A start takes 0.3 s; a machine may be very busy."""
 _END_S = 2.0
-_NO_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
+NO_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
 """numpy would start a thread a CPU for linear algebra, of which there is none; it starts 0.1 s earlier so."""
 _ERRORS: dict[str, type[LabError]] = {"gone": Unreachable, "forbidden": NotPermitted, "unsuitable": LabError}
 _HINTS = {"forbidden": "raw sockets need root, or a user namespace in which the lab was made"}
 T = TypeVar("T")
 
 
-class _Member:
-    """One worker process."""
+class Employee(Protocol):
+    """A worker that was started, wherever it is."""
 
-    def __init__(self, port: GeneratorPort) -> None:
-        self.port = port
-        self.inbox: deque[object] = deque()
+    connection: Connection
+
+    def status(self, within_s: float) -> int | None:
+        """The status that it ended with, negative for a signal; None where it did not end within the time."""
+        ...
+
+    def last_words(self) -> str:
+        """What it wrote on standard error."""
+        ...
+
+    def end(self) -> None:
+        """Close the connection, and end the process, at once if it must be."""
+        ...
+
+
+class Employer(Protocol):
+    """Starts workers: here, or on another machine."""
+
+    elsewhere: bool
+    """Whether the machine of the workers has another clock than ours."""
+
+    def start(self, port: GeneratorPort) -> Employee:
+        """Raises: Unreachable, LabError where none can be started."""
+        ...
+
+    def close(self) -> None:
+        """After the last of them ended; the next start opens what is needed again."""
+        ...
+
+
+class Here:
+    """Workers are processes of this machine."""
+
+    elsewhere = False
+
+    def start(self, port: GeneratorPort) -> Employee:
+        """See Employer."""
+        del port
+        return _Process()
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+class _Process:
+    def __init__(self) -> None:
         self.connection: Connection
         self.connection, theirs = Pipe()
         with theirs:
@@ -51,10 +95,36 @@ class _Member:
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
                 pass_fds=[descriptor],
-                env={**os.environ, "PYTHONPATH": _python_path(), **_NO_THREADS},
+                env={**os.environ, "PYTHONPATH": _python_path(), **NO_THREADS},
                 start_new_session=True,  # Ctrl-C is for the generator, which then ends us
             )
-        self.connection.send(port)
+
+    def status(self, within_s: float) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(within_s)
+        return self._process.poll()
+
+    def last_words(self) -> str:
+        self._stderr.seek(0)
+        return self._stderr.read().decode(errors="replace")
+
+    def end(self) -> None:
+        self.connection.close()
+        if self.status(_END_S / 10) is None:
+            self._process.kill()  # it holds nothing that outlives it
+            self._process.wait()
+        self._stderr.close()
+
+
+class _Member:
+    """One worker of the crew."""
+
+    def __init__(self, port: GeneratorPort, employee: Employee) -> None:
+        self.port = port
+        self.inbox: deque[object] = deque()
+        self.employee = employee
+        self.connection = employee.connection
+        self.tell(port)
 
     def tell(self, message: object) -> None:
         """Send a message. Raises: LabError when the process is dead, with its last words."""
@@ -67,7 +137,7 @@ class _Member:
     def listen(self) -> None:
         """Receive one message into the inbox. Raises: LabError when it is a failure, or the process is dead."""
         try:
-            message = self.connection.recv()
+            message = understood(self.connection.recv_bytes())
         except (EOFError, ConnectionError):
             raise self._died() from None
         if isinstance(message, Failed):
@@ -75,27 +145,14 @@ class _Member:
         self.inbox.append(message)
 
     def _died(self) -> Unreachable:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_S)
-        status = self._process.poll()
+        status = self.employee.status(_END_S)
         if status is None:
             how = "closed its connection"
         else:
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        self._stderr.seek(0)
-        last_words = self._stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
+        last_words = self.employee.last_words().strip().rpartition("\n")[2]
         said = f": {last_words}" if last_words else ""
         return Unreachable(f"the worker of generator port {self.port.name} {how}{said}", what=self.port.name)
-
-    def end(self) -> None:
-        """End the process, at once if it must be, and wait for its end."""
-        self.connection.close()
-        try:
-            self._process.wait(_END_S / 10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()  # it holds nothing that outlives it
-            self._process.wait()
-        self._stderr.close()
 
 
 def _python_path() -> str:
@@ -107,15 +164,21 @@ def _python_path() -> str:
 class Crew:
     """The workers of some ports. They start when first told something."""
 
-    def __init__(self, ports: Mapping[str, GeneratorPort]) -> None:
+    def __init__(self, ports: Mapping[str, GeneratorPort], employer: Employer | None = None) -> None:
         self.ports = dict(ports)
+        self._employer = employer or Here()
         self._members: dict[str, _Member] = {}
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the workers' machine has another clock than ours."""
+        return self._employer.elsewhere
 
     def tell(self, messages: Mapping[str, object]) -> None:
         """Send a message to each of some ports' workers. Raises: Unreachable, NotPermitted, LabError."""
         if not self._members:
             for name, port in self.ports.items():
-                self._members[name] = _Member(port)
+                self._members[name] = _Member(port, self._employer.start(port))
             # All are open before the first sends: until then, its kernel would answer test frames.
             self.hear(self._members, Opened, within_s=_START_S)
         for name, message in messages.items():
@@ -155,4 +218,5 @@ class Crew:
         for member in members.values():
             member.connection.close()
         for member in members.values():
-            member.end()
+            member.employee.end()
+        self._employer.close()

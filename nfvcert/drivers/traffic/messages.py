@@ -6,8 +6,10 @@ Finish → Report for all. Failed may come instead of any answer.
 
 from __future__ import annotations
 
+import io
+import pickle
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +30,11 @@ __all__ = [
     "Report",
     "Seen",
     "Sent",
+    "understood",
 ]
+
+_ARRAYS = frozenset({"_reconstruct", "_frombuffer", "ndarray", "dtype", "scalar"})
+"""What numpy's arrays and numbers are pickled as."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Ready:
     """Listening."""
 
     state: InterfaceState
+    at_ns: int
+    """CLOCK_MONOTONIC there."""
 
 
 @dataclass(frozen=True)
@@ -166,3 +174,21 @@ class Failed:
 
     kind: Literal["gone", "forbidden", "unsuitable"]
     sentence: str
+
+
+class _Messages(pickle.Unpickler):
+    """Takes nothing but messages: a worker may run on a host that is not ours."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (
+            (module == __name__ and name in __all__)
+            or (module == InterfaceState.__module__ and name == InterfaceState.__name__)
+            or (module.partition(".")[0] == "numpy" and name in _ARRAYS)
+        ):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"a worker said {module}.{name}, which is no message")
+
+
+def understood(said: bytes) -> object:
+    """A message of a worker. Raises: pickle.UnpicklingError for anything else."""
+    return _Messages(io.BytesIO(said)).load()

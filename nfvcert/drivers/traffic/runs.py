@@ -67,11 +67,14 @@ def carry_out(
 ) -> Outcome:
     """Run streams side by side. Raises: LabError, and what ``during`` raises; then the crew must be ended."""
     crew.tell({name: _prepare(name, streams, crew.ports, run) for name in crew.ports})
+    asked_ns = time.monotonic_ns()
     ready = crew.hear(crew.ports, Ready, within_s=_ANSWER_S)
+    # Another machine has another clock: it was read after we asked, and all ports share it.
+    ahead_ns = max(each.at_ns for each in ready.values()) - asked_ns if crew.elsewhere else 0
     for name, port in crew.ports.items():
         if not ready[name].state.up:
             raise Unreachable(f"interface {port.interface} of generator port {name} is down", what=name)
-    start_ns = time.monotonic_ns() + int(timing.learning_s * 1e9)
+    start_ns = time.monotonic_ns() + ahead_ns + int(timing.learning_s * 1e9)
     senders = {
         name: Go(start_ns, tuple(_orders(name, streams, crew.ports, run)), timing.catch_up_s, timing.late_s)
         for name in {stream.tx for stream in streams}

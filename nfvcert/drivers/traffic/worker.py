@@ -1,4 +1,4 @@
-"""The process behind one port: `python -m nfvcert.drivers.traffic.worker FD`.
+"""The process behind one port: `python -m nfvcert.drivers.traffic.worker FD`, or `answer` on another machine.
 
 It enters the port's namespace, sends and receives there, and obeys the generator at the other end of the
 socket FD. It ends when that end closes. No PR_SET_PDEATHSIG: that signal follows the *thread* that started
@@ -32,7 +32,7 @@ from nfvcert.drivers.traffic.messages import Done, Failed, Finish, Flowing, Go, 
 from nfvcert.drivers.traffic.ports import GeneratorPort
 from nfvcert.drivers.traffic.sender import PortGoneError, open_sender, send_all
 
-__all__ = ["main"]
+__all__ = ["answer", "main"]
 
 _CLONE_NEWNET = 0x40000000
 _PR_SET_TIMERSLACK = 29
@@ -51,10 +51,22 @@ class _OrphanedError(Exception):
     """The generator is gone."""
 
 
+class _Line:
+    """A connection that is heard on one descriptor and spoken to on another."""
+
+    def __init__(self, heard: int, spoken: int) -> None:
+        self._heard = Connection(heard, writable=False)
+        self.recv = self._heard.recv
+        self.fileno = self._heard.fileno
+        self.send = Connection(spoken, readable=False).send
+
+
 class _Worker:
     """The state of the process: its sockets, and the streams of the current run."""
 
-    def __init__(self, connection: Connection, port: GeneratorPort, capture: Capture, sender: socket.socket) -> None:
+    def __init__(
+        self, connection: Connection | _Line, port: GeneratorPort, capture: Capture, sender: socket.socket
+    ) -> None:
         self._connection = connection
         self._port = port
         self._capture = capture
@@ -109,7 +121,7 @@ class _Worker:
             with contextlib.suppress(OSError):  # what hinders the learning will hinder the stream, and be told
                 self._sender.send(frame)
         self._before = self._state()  # after them: they are not to stand for frames of the stream that are missing
-        return Ready(self._before)
+        return Ready(self._before, time.monotonic_ns())
 
     def _go(self, go: Go) -> Done:
         sent = send_all(self._sender, go, flowing=lambda: self._connection.send(Flowing()), meanwhile=self._meanwhile)
@@ -260,7 +272,7 @@ def _explain(port: GeneratorPort, error: OSError) -> Failed:
     return Failed("unsuitable", f"{subject} cannot be used: {error.strerror or error}")
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection | _Line) -> None:
     port = connection.recv()
     try:
         _enter(port)
@@ -280,10 +292,22 @@ def _serve(connection: Connection) -> None:
 
 def main(descriptor: int) -> None:
     """Obey the generator behind a socket until it goes."""
+    with Connection(descriptor) as connection:
+        _obey(connection)
+
+
+def answer() -> None:
+    """Obey the generator that speaks to us on standard input and output, as over SSH."""
+    spoken = os.dup(1)
+    os.dup2(2, 1)  # whatever prints must not speak for us
+    _obey(_Line(0, spoken))
+
+
+def _obey(connection: Connection | _Line) -> None:
     with contextlib.suppress(PermissionError):
         os.nice(-20)
     _libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)  # wake up when asked, not 50 µs later
-    with Connection(descriptor) as connection, contextlib.suppress(EOFError, ConnectionError, _OrphanedError):
+    with contextlib.suppress(EOFError, ConnectionError, _OrphanedError):
         _serve(connection)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from nfvcert.drivers.traffic.crew import _Process
 from nfvcert.drivers.traffic.software import SoftwareGenerator
 from nfvcert.errors import LabError, Unreachable
 from nfvcert.protocols import Stream, StreamResult
@@ -184,11 +185,17 @@ class TestOverload:
         assert result.offered_fps < 5 * ceiling
 
 
+def process_of(generator: SoftwareGenerator, port: str) -> subprocess.Popen[bytes]:
+    employee = generator._crew._members[port].employee
+    assert isinstance(employee, _Process)
+    return employee._process
+
+
 class TestWorkers:
     @pytest.mark.parametrize("victim", ["tg0", "tg2"])
     def test_a_worker_that_is_killed_ends_the_run(self, fresh: SoftwareGenerator, victim: str) -> None:
         def kill() -> None:
-            os.kill(fresh._crew._members[victim]._process.pid, signal.SIGKILL)
+            os.kill(process_of(fresh, victim).pid, signal.SIGKILL)
 
         started = time.monotonic()
         with pytest.raises(Unreachable, match=f"worker of generator port {victim} was killed by signal 9") as caught:
@@ -199,7 +206,7 @@ class TestWorkers:
 
     def test_a_worker_that_hangs_is_given_up(self, fresh: SoftwareGenerator) -> None:
         fresh.run([STREAM])
-        (process,) = {fresh._crew._members["tg1"]._process}
+        process = process_of(fresh, "tg1")
         process.send_signal(signal.SIGSTOP)
         with pytest.raises(Unreachable, match="tg1 did not answer within"):
             fresh._crew.hear(["tg1"], str, within_s=0.2)
@@ -233,7 +240,7 @@ class TestWorkers:
             f"ports = {dict(list(bench.ports.items())[:2])!r}\n"
             "generator = SoftwareGenerator(ports, None)\n"
             "def die():\n"
-            "    print(*[member._process.pid for member in generator._crew._members.values()], flush=True)\n"
+            "    print(*[member.employee._process.pid for member in generator._crew._members.values()], flush=True)\n"
             "    os.kill(os.getpid(), signal.SIGKILL)\n"
             "def leak_and_die():\n"
             "    if child := os.fork():\n"

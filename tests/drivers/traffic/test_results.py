@@ -67,7 +67,7 @@ class Case:
             seen = self.seen if port == "tg1" else Seen(0, self.strays[port])
             plain: dict[str, Any] = {"socket_drops": 0, "went_down": False, "clock_step_s": 0.0}
             reports[port] = Report((seen,), state=after, **{**plain, **self.reports[port]})
-        ready = {port: Ready(state) for port, state in self.before.items()}
+        ready = {port: Ready(state, 0) for port, state in self.before.items()}
         outcome = Outcome(ready, {"tg0": Done((self.sent,), IDLE)}, reports)
         (result,) = stream_results([self.stream], outcome, gate=Gate(), ceilings=ceilings or {})
         return result

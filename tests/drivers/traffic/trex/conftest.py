@@ -49,7 +49,8 @@ def gear(pytestconfig: pytest.Config) -> Gear | None:
         name: TrexPort(name, declared.port or 0, declared.speed, declared.mac, vlan=declared.vlan)
         for name, declared in traffic.ports.items()
     }
-    return Gear(traffic.address, traffic.rpc_port or 4501, ports, traffic.loop)
+    loop = (int(traffic.loop[0]), int(traffic.loop[1])) if traffic.loop else None
+    return Gear(traffic.address, traffic.rpc_port or 4501, ports, loop)
 
 
 @pytest.fixture

@@ -1,0 +1,94 @@
+"""The verdicts of a lab are the same when its generator is on a host, told by SSH, instead of beside the run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from nfvcert import embedded
+from nfvcert.embedded.faults import seeded
+from tests.certify import HEALTHY, ROOT, certify, command, gathered, quick_model, up_alone
+from tests.faults.catalogue import CASES, Case
+from tests.faults.test_whole_path import check
+
+WITH_BOTH = ("loss-10", "above-70", "late-frames", "lying-generator")
+"""A lost frame, a rate, a latency, and a generator that lies; the others differ in what the device does."""
+
+
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """opco-ru, with a host for the generator."""
+    lab = YAML(typ="safe").load((ROOT / "lab_inventory/opco-ru.yaml").read_text())
+    lab["hosts"]["tester-1"] = {"roles": ["generator"], "addresses": {"management": "10.20.0.41"}}
+    lab["traffic"]["host"] = "tester-1"
+    path = tmp_path_factory.mktemp("inventory") / "opco-ru.yaml"
+    with path.open("w") as file:
+        YAML().dump(lab, file)
+    return path
+
+
+@pytest.fixture(scope="module")
+def lab(inventory: Path) -> Iterator[embedded.EmbeddedLab]:
+    with up_alone(inventory) as found:
+        yield found
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in WITH_BOTH], ids=lambda case: case.name)
+def test_a_fault_is_found_from_a_host_too(
+    case: Case, lab: embedded.EmbeddedLab, inventory: Path, tmp_path: Path
+) -> None:
+    model = quick_model(tmp_path, case.required, **case.parameters)
+    assert case.fault is not None
+    with seeded(lab, case.fault, **case.seeded):
+        check(case, certify(str(inventory), model, tmp_path / "reports"))
+
+
+def test_a_lab_of_real_gear_is_accepted_so(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
+    """The same hosts and cables, known by their addresses only: nothing in it says that the lab is embedded."""
+    assert lab.ports["tg0"].namespace == lab.namespace("tester-1")
+    path = tmp_path / "pod.yaml"
+    with path.open("w") as file:
+        YAML().dump(as_existing(lab), file)
+    model = quick_model(tmp_path, None, **HEALTHY)
+    asked = command(str(path), model, tmp_path / "reports")
+    into = ["nsenter", f"--net={lab.namespace('tester-1')}"]  # where the management network is
+    ended = subprocess.run([*into, *asked], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    run = gathered(ended.returncode, ended.stdout + ended.stderr, tmp_path / "reports")
+    assert run.stream.judgement.decision == "ACCEPTED", run.output
+    assert "software (AF_PACKET) on tester-1" in run.stream.model_dump_json()
+
+
+def as_existing(lab: embedded.EmbeddedLab) -> dict[str, Any]:
+    """The inventory that somebody would write who found this lab in a rack."""
+
+    def ssh(host: str) -> dict[str, str]:
+        address = lab.lab.hosts[host].addresses["management"]
+        known = {"key_file": str(lab.client_key), "known_hosts": str(lab.known_hosts)}
+        return {"address": address, "user": lab.user} | known
+
+    told = YAML(typ="safe").load((ROOT / "lab_inventory/opco-ru.yaml").read_text())
+    kept = {"network", "networks", "links", "owner", "environment", "profile"}
+    return {key: value for key, value in told.items() if key in kept} | {
+        "lab": "pod",
+        "provider": "existing",
+        "hosts": {
+            name: {"roles": list(host.roles), "addresses": dict(host.addresses), "ssh": ssh(name)}
+            for name, host in lab.lab.hosts.items()
+        },
+        "traffic": {
+            "generator": "software",
+            "host": "tester-1",
+            "python": sys.executable,
+            "loop": [end.interface for end in lab.loop],
+            "ports": {
+                name: port | {"interface": name, "mac": lab.ports[name].mac}
+                for name, port in told["traffic"]["ports"].items()
+            },
+        },
+    }
