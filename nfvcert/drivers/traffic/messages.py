@@ -117,6 +117,9 @@ class Sent:
     """When the first and the last frame was handed over or refused (CLOCK_REALTIME)."""
     pause_ns: int
     """The longest time between two of those."""
+    bunches: tuple[tuple[int, int], ...]
+    """Sequence numbers, first and past the last, of frames that left in or just after a burst: the sender had been
+    held up."""
     errors: tuple[str, ...]
     """Errors behind ``blocked``, in the kernel's words."""
 

@@ -9,6 +9,11 @@ __all__ = ["Due", "Schedule"]
 
 _AT_ONCE = 64
 """After so many frames the clock is looked at again."""
+_HELD_UP_NS = 1e6
+_BUNCH = 4
+"""So many frames, the first of them so late, are a burst that a device with a small buffer may not bear."""
+_AFTER_NS = 20e6
+"""How long after it the buffer may still be full."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,8 @@ class Due:
     """Frames to send at once."""
     late: int
     """How many of those are later than the bound of lateness."""
+    bunched: bool
+    """Whether they are more than should leave at once, since the sender was held up."""
 
 
 class Schedule:
@@ -57,8 +64,14 @@ class Schedule:
         send = min(waiting - given_up, _AT_ONCE)
         first = self.passed + given_up
         late = min(send, max(0, self._reached(elapsed_ns - self._late_ns) - first))
+        held_up = self._reached(elapsed_ns - _HELD_UP_NS) > self.passed
         self.passed = first + send
-        return Due(given_up, send, late)
+        return Due(given_up, send, late, bunched=held_up and waiting >= _BUNCH)
+
+    @property
+    def aftermath(self) -> int:
+        """Frames that leave in the time that a burst may take to be digested."""
+        return int(_AFTER_NS * self._per_ns)
 
     def _reached(self, elapsed_ns: float) -> int:
         """Frames due up to a time; the first one is due at 0."""

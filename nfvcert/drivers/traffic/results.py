@@ -114,6 +114,11 @@ class _Evidence:
         step_s = self._outcome.reports[stream.rx].clock_step_s
         if abs(step_s) > _CLOCK_SLEW * (stream.duration_s + 1):
             invalid.append(f"the clock was set by {step_s * 1e3:.1f} ms in mid-run")
+        if bunched := self._lost_in_bunches(latency_us, sent):
+            invalid.append(
+                f"of {sent - received:,} frames that are missing, {bunched:,} were sent in or after a burst that was"
+                " not asked for, since the sender had been held up"
+            )
         if early := int((latency_us < 0).sum()):
             invalid.append(f"{early:,} frames arrived before they were sent: sender and receiver differ in time")
         return StreamResult(
@@ -150,6 +155,15 @@ class _Evidence:
         if handed and (waiting := self._outcome.reports[port].state.queue_length):
             on_the_cable -= min(order.handed, round(waiting * order.handed / handed))
         return on_the_cable
+
+    def _lost_in_bunches(self, latency_us: npt.NDArray[np.float32], sent: int) -> int:
+        """Lost frames that a burst of ours may have cost; 0 where more of them were lost apart from bursts.
+
+        A device that loses frames by itself loses few of them then, since few are sent then.
+        """
+        lost = np.isnan(latency_us[:sent])
+        mine = sum(int(lost[first:end].sum()) for first, end in self._order.bunches)
+        return mine if 2 * mine > int(lost.sum()) else 0
 
     def _missing_on_the_cable(self) -> int:
         """Frames that the port took and neither sent nor kept; none where the far end was down meanwhile."""

@@ -90,6 +90,7 @@ class _Outgoing:
         self._send = sock.send
         self._frame = bytearray(order.template)
         self._handed = self._refused = self._given_up = self._late = 0
+        self._bunches: list[tuple[int, int]] = []
         self._errors: Counter[int] = Counter()
         self._first_ns = self._last_ns = self._pause_ns = 0
 
@@ -98,8 +99,17 @@ class _Outgoing:
         due = self.schedule.due(elapsed_ns)
         self._given_up += due.given_up
         self._late += due.late
+        if due.bunched:
+            self._note_bunch(due.send)
         for _ in range(due.send):
             self._send_one()
+
+    def _note_bunch(self, frames: int) -> None:
+        """Of frames that are about to be sent. One that follows upon another one makes that longer."""
+        first, end = self._handed, self._handed + frames + self.schedule.aftermath
+        if self._bunches and first <= self._bunches[-1][1]:
+            first, _ = self._bunches.pop()
+        self._bunches.append((first, end))
 
     def _send_one(self) -> None:
         now = time.clock_gettime_ns(time.CLOCK_REALTIME)
@@ -135,6 +145,7 @@ class _Outgoing:
             first_ns=self._first_ns,
             last_ns=self._last_ns,
             pause_ns=self._pause_ns,
+            bunches=tuple(self._bunches),
             errors=tuple(os.strerror(number) for number in self._errors),
         )
 

@@ -70,3 +70,14 @@ def test_a_slow_stream_always_sends_its_newest_frame() -> None:
 
 def test_before_the_start_nothing_is_due() -> None:
     assert schedule(10, 1000).due(-1).send == 0
+
+
+def test_a_burst_after_a_stall_is_noted_and_an_even_pace_is_not() -> None:
+    plan = schedule(10_000, 10_000)
+    assert not plan.due(0).bunched
+    assert not plan.due(900_000).bunched  # nine frames, the first of them 0.8 ms late
+    assert plan.due(4_000_000).bunched
+    slow = schedule(100, 500)
+    slow.due(0)
+    assert not slow.due(5_000_000).bunched  # two frames are no burst
+    assert plan.aftermath == 200

@@ -41,7 +41,7 @@ class Case:
         frames = stream.frames
         self.stream = stream
         last_ns = T0 + round((frames - 1) / stream.rate_fps * 1e9)
-        self.sent = Sent(0, frames, 0, 0, 0, 0, T0, last_ns, 2 * MS, ())
+        self.sent = Sent(0, frames, 0, 0, 0, 0, T0, last_ns, 2 * MS, (), ())
         latency = np.full(frames, 10, dtype=np.float32)
         self.seen = Seen(0, frames, 0, 0, T0 + 10_000, last_ns + 10_000, MS, latency)
         self.before = dict.fromkeys(("tg0", "tg1", "tg2"), IDLE)
@@ -85,6 +85,19 @@ def test_lost_frames_are_the_devices() -> None:
     case.lose(7)
     result = case.result()
     assert (result.lost, result.invalid) == (7, ())
+
+
+def test_frames_that_a_burst_may_have_cost_are_nobodys() -> None:
+    """The last seven are missing: all of them left just after the sender had been held up, or three of them."""
+    case = Case()
+    case.lose(7)
+    case.change(bunches=((100, 150), (990, 1190)))
+    assert any("of 7 frames that are missing, 7 were sent in or after a burst" in why for why in case.result().invalid)
+    case.change(bunches=((100, 150), (997, 1197)))
+    assert case.result().invalid == ()
+    whole = Case()
+    whole.change(bunches=((0, 1000),))
+    assert whole.result().invalid == ()
 
 
 class TestWhoLostAFrame:
