@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import campaigns, histories, labs, pops, reports, samples, scopes, searches, starts, suite
+from benchmarks import campaigns, generators, histories, labs, pops, reports, samples, scopes, searches, starts, suite
 from benchmarks.figures import ROOT, Figure
 
 
@@ -28,6 +28,7 @@ def everything() -> Iterator[Figure]:
     yield from samples.figures()
     yield from histories.figures()
     yield from labs.figures()
+    yield from generators.figures()
     yield from searches.figures()
     with tempfile.TemporaryDirectory() as folder:
         yield from suite.figures(Path(folder))
@@ -43,6 +44,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Figure]]] = {
     "samples": samples.figures,
     "histories": histories.figures,
     "labs": labs.figures,
+    "generators": generators.figures,
     "searches": searches.figures,
     "campaigns": campaigns.figures,
     "pops": pops.figures,
