@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ __all__ = ["NO_THREADS", "Crew", "Employee", "Employer", "Here"]
 _START_S = 30.0
 """A start takes 0.3 s; a machine may be very busy."""
 _END_S = 2.0
+_MOST_BYTES = 1 << 28
+"""Of a message: less than any four printed characters say as a length."""
 NO_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
 """numpy would start a thread a CPU for linear algebra, of which there is none; it starts 0.1 s earlier so."""
 _ERRORS: dict[str, type[LabError]] = {"gone": Unreachable, "forbidden": NotPermitted, "unsuitable": LabError}
@@ -137,9 +140,15 @@ class _Member:
     def listen(self) -> None:
         """Receive one message into the inbox. Raises: LabError when it is a failure, or the process is dead."""
         try:
-            message = understood(self.connection.recv_bytes())
+            message = understood(self.connection.recv_bytes(_MOST_BYTES))
         except (EOFError, ConnectionError):
             raise self._died() from None
+        except (OSError, pickle.UnpicklingError) as error:
+            raise LabError(
+                f"the worker of generator port {self.port.name} was not understood: {error}",
+                what=self.port.name,
+                hint="on a host, a login shell that prints something speaks between the two: let it print nothing",
+            ) from error
         if isinstance(message, Failed):
             raise _ERRORS[message.kind](message.sentence, what=self.port.name, hint=_HINTS.get(message.kind, ""))
         self.inbox.append(message)

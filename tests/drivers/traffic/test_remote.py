@@ -135,6 +135,16 @@ def test_a_host_without_the_library_is_told_what_it_lacks(tester: Sshd, bench: B
     generator.close()
 
 
+def test_a_host_that_prints_a_greeting_is_named(tester: Sshd, bench: Bench) -> None:
+    greeting = "echo 0000 welcome to this host, which is watched"
+    host = OnHost(tester.shell(), f"""sh -c '{greeting}; exec "$0" "$@"' {sys.executable}""")
+    generator = SoftwareGenerator(bench.ports, None, host=host)
+    with pytest.raises(LabError, match=r"worker of generator port tg[0-2] was not understood") as caught:
+        generator.run([STREAM])
+    assert "login shell" in caught.value.hint
+    generator.close()
+
+
 def test_a_host_that_does_not_answer_is_named(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("absent")
     absent = Sshd(folder, [make_key(folder / "host")])
