@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from benchmarks.figures import Figure, ratios, repeated, summed
-from nfvcert.drivers.traffic.results import latency_summary
+from nfvcert.drivers.traffic.latency import latency_summary
 from nfvcert.measure.histogram import Histogram
 
 MANY = 1_000_000

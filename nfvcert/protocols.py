@@ -6,6 +6,7 @@ frame with its FCS (RFC 2544 §9), times are seconds unless a name ends in `_us`
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ __all__ = [
     "Stream",
     "StreamResult",
     "TrafficGenerator",
+    "Window",
 ]
 
 
@@ -92,11 +94,22 @@ class Stream:
     """`unicast` to the MAC address of rx (or its router); `unknown`: a unicast address nobody has."""
     ip_version: Literal[4, 6] = 4
     """Of the UDP frames; not every generator sends both."""
+    window_s: float | None = None
+    """Length of the windows that the result is told by besides; None: as a whole only."""
 
     @property
     def frames(self) -> int:
         """Frames intended: rate times duration, one at least."""
         return max(1, round(self.rate_fps * self.duration_s))
+
+    @property
+    def windows(self) -> tuple[tuple[int, int], ...]:
+        """First frame, and the one past the last, of each window; the last is between half and one and a half long."""
+        if self.window_s is None:
+            return ()
+        each = max(1, round(self.rate_fps * self.window_s))
+        edges = [*range(0, self.frames - each // 2, each), self.frames]
+        return tuple(itertools.pairwise(edges)) if len(edges) > 1 else ((0, self.frames),)
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,28 @@ class LatencySummary:
     """
     histogram: tuple[tuple[float, int], ...] = ()
     """(upper edge in µs, frames) of each non-empty bucket, edges growing."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What became of the frames that were sent in one part of a stream's time."""
+
+    start_s: float
+    """Since the first frame of the stream."""
+    seconds: float
+    sent: int
+    received: int
+    longest_gap_s: float
+    """Longest time at rx without a frame, which ended in this window."""
+    latency: LatencySummary | None
+    """None when no frame came, or none of them was timed."""
+    invalid: tuple[str, ...]
+    """Why the generator does not vouch for this window, though for others; empty when it does."""
+
+    @property
+    def lost(self) -> int:
+        """Frames sent and not received."""
+        return max(0, self.sent - self.received)
 
 
 @dataclass(frozen=True)
@@ -139,6 +174,9 @@ class StreamResult:
     latency: LatencySummary | None = None
     invalid: tuple[str, ...] = ()
     """Why the generator does not vouch for this result; empty when it does."""
+    windows: tuple[Window, ...] = ()
+    """One after the other, of all that was sent; empty where the stream asks for none. What was wrong in a few of them
+    only is told there, and not in `invalid`."""
 
     @property
     def lost(self) -> int:

@@ -37,7 +37,7 @@ from nfvcert.measure.stats import (
 )
 from nfvcert.measure.throughput import Counts, NotConverged, Throughput, Trial, search
 from nfvcert.measure.trial import TrafficPath, Trials
-from nfvcert.protocols import Bmc, CloudSession, Completed, LatencySummary, Shell, Stream, StreamResult
+from nfvcert.protocols import Bmc, CloudSession, Completed, LatencySummary, Shell, Stream, StreamResult, Window
 from nfvcert.recorder import KpiRecorder, Progress
 from nfvcert.testmodel import Parameters
 
@@ -76,6 +76,7 @@ __all__ = [
     "Trials",
     "Undeclared",
     "Verdict",
+    "Window",
     "claims",
     "clock_offsets",
     "deviations",

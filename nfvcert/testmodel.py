@@ -171,7 +171,7 @@ class ParameterValues(Part):
     soak_load: float = Field(default=0.7, gt=0, le=1)
     """Load of the sustained test, as a share of the line rate."""
     soak_slice_seconds: float = Field(default=2.0, gt=0)
-    """Length of the trials that make up the sustained test: the resolution of its curve."""
+    """Length of the windows that the sustained test is told by: the resolution of its curve."""
     both_ways_load: float = Field(default=0.3, gt=0, le=1)
     """Load of each direction while both carry traffic, as a share of the line rate (RFC 2544 §14)."""
     many_flows: int = Field(default=2000, ge=1, le=10_000)

@@ -14,7 +14,7 @@ from typing import Literal
 
 from nfvcert.errors import InvalidMeasurement
 from nfvcert.lab import Lab
-from nfvcert.protocols import Calibration, Stream, StreamResult, TrafficGenerator
+from nfvcert.protocols import Calibration, LatencySummary, Stream, StreamResult, TrafficGenerator
 
 __all__ = ["TrafficPath", "Trials"]
 
@@ -94,10 +94,14 @@ class Trials:
         rx: str | None = None,
         flows: int = 1,
         destination: Literal["unicast", "broadcast", "unknown"] = "unicast",
+        window_s: float | None = None,
         during: Callable[[], None] | None = None,
         attempts: int = ATTEMPTS,
     ) -> StreamResult:
         """One stream, tried up to ``attempts`` times until the generator vouches for it.
+
+        With ``window_s`` the result is told by windows of this length too. Of those it may not vouch for some: these
+        are the caller's to leave out.
 
         Raises InvalidMeasurement with the reasons of the last attempt, or when the rate is above
         what the generator was seen to do on its own.
@@ -110,6 +114,7 @@ class Trials:
             duration_s=seconds,
             flows=flows,
             destination=destination,
+            window_s=window_s,
         )
         (result,) = self.run_streams([stream], during=during, attempts=attempts)
         return result
@@ -163,7 +168,6 @@ class Trials:
 def _facts(result: StreamResult) -> dict[str, object]:
     """A trial as evidence: what was intended and what really happened."""
     stream = result.stream
-    latency = result.latency
     return {
         "tx": stream.tx,
         "rx": stream.rx,
@@ -183,17 +187,33 @@ def _facts(result: StreamResult) -> dict[str, object]:
         "seconds": result.seconds,
         "longest_gap_s": result.longest_gap_s,
         "stray": dict(result.stray),
-        "latency_us": None
-        if latency is None
-        else {
-            "min": latency.min_us,
-            "p50": latency.p50_us,
-            "p90": latency.p90_us,
-            "p99": latency.p99_us,
-            "p99.9": latency.p999_us,
-            "max": latency.max_us,
-            "ipdv_p99": latency.ipdv_p99_us,
-            "histogram": latency.histogram,
-        },
+        "latency_us": _latencies(result.latency),
         "invalid": list(result.invalid),
+        "windows": [
+            {
+                "start_s": window.start_s,
+                "seconds": window.seconds,
+                "sent": window.sent,
+                "received": window.received,
+                "longest_gap_s": window.longest_gap_s,
+                "latency_us": _latencies(window.latency),
+                "invalid": list(window.invalid),
+            }
+            for window in result.windows
+        ],
+    }
+
+
+def _latencies(latency: LatencySummary | None) -> dict[str, object] | None:
+    if latency is None:
+        return None
+    return {
+        "min": latency.min_us,
+        "p50": latency.p50_us,
+        "p90": latency.p90_us,
+        "p99": latency.p99_us,
+        "p99.9": latency.p999_us,
+        "max": latency.max_us,
+        "ipdv_p99": latency.ipdv_p99_us,
+        "histogram": latency.histogram,
     }

@@ -1,14 +1,28 @@
 """Whether it stays so."""
 
+from collections.abc import Iterable
+
 import pytest
 
-from nfvcert.suite import KpiRecorder, Parameters, Progress, TrafficPath, Trials, estimate_share
+from nfvcert.suite import (
+    InvalidMeasurement,
+    KpiRecorder,
+    Parameters,
+    Progress,
+    TrafficPath,
+    Trials,
+    Window,
+    estimate_share,
+)
 
 pytestmark = [
     pytest.mark.network,
     pytest.mark.medium,
     pytest.mark.covers("rack-switch", "vswitch", "nic", "driver-host", "host-os"),
 ]
+
+PIECE_SECONDS = 60.0
+"""Sent without a break. Between two pieces nobody listens for some 0.2 s."""
 
 
 @pytest.mark.measures("network.sustained.loss_ratio", "network.sustained.longest_gap", "network.sustained.latency_p999")
@@ -19,24 +33,35 @@ def test_sustained_load(
     """Loss, gaps and the worst latencies over time (ETSI GS NFV-TST 009 §11.6, soak; VSPERF LTD packet delay soak)."""
     frame_bytes = min(parameters.frame_bytes)
     rate = path.line_rate_fps(frame_bytes) * parameters.soak_load
-    sent = lost = 0
-    longest_gap_s = seconds = 0.0
-    curve, tails = [], []
-    while seconds < parameters.soak_seconds:
-        progress(seconds, parameters.soak_seconds, f"sustained load of {rate:.0f} pps")
-        slice_seconds = min(parameters.soak_slice_seconds, parameters.soak_seconds - seconds)
-        result = trials.run(frame_bytes, rate, slice_seconds, flows=parameters.flows)
-        seconds += slice_seconds
-        sent, lost = sent + result.sent, lost + result.lost
-        longest_gap_s = max(longest_gap_s, result.longest_gap_s)
-        curve.append((seconds, result.loss_ratio * 100))
-        if result.latency:
-            tails.append((seconds, result.latency.p999_us))
+    good: list[tuple[float, Window]] = []
+    unusable: list[tuple[float, Window]] = []
+    began_s = 0.0
+    while (left_s := parameters.soak_seconds - _seconds(good)) > parameters.soak_slice_seconds / 2 or not good:
+        if _seconds(unusable) > parameters.soak_seconds:
+            reasons = dict.fromkeys(reason for _, window in unusable for reason in window.invalid)
+            raise InvalidMeasurement(
+                f"of {began_s:.0f} s of load {_seconds(unusable):.0f} s were of no use: {'; '.join(reasons)}",
+                what="traffic generator",
+            )
+        progress(_seconds(good), parameters.soak_seconds, f"sustained load of {rate:.0f} pps")
+        piece_s = max(min(left_s, PIECE_SECONDS), parameters.soak_slice_seconds)
+        result = trials.run(frame_bytes, rate, piece_s, flows=parameters.flows, window_s=parameters.soak_slice_seconds)
+        for window in result.windows:
+            (unusable if window.invalid else good).append((began_s + window.start_s + window.seconds, window))
+        began_s += piece_s
+    kpi.note(unusable=[{"until_s": until_s, "reasons": window.invalid} for until_s, window in unusable])
     conditions = {"frame_bytes": frame_bytes, "load": parameters.soak_load, "seconds": parameters.soak_seconds}
+    curve = [(until_s, window.lost / window.sent * 100) for until_s, window in good]
     kpi.series("Frames lost under sustained load", curve, x="time [s]", y="frames lost [%]")
+    sent, lost = sum(window.sent for _, window in good), sum(window.lost for _, window in good)
     kpi.measure("network.sustained.loss_ratio", estimate_share(lost, sent), **conditions)
-    kpi.measure("network.sustained.longest_gap", longest_gap_s, **conditions)
+    kpi.measure("network.sustained.longest_gap", max(window.longest_gap_s for _, window in good), **conditions)
+    tails = [(until_s, window.latency.p999_us) for until_s, window in good if window.latency]
     if tails:
         kpi.series("99.9th percentile of latency under sustained load", tails, x="time [s]", y="latency [µs]")
         # Of the worst window: what comes once in a while is not to be diluted by a longer test.
         kpi.measure("network.sustained.latency_p999", max(tail_us for _, tail_us in tails) * 1e-6, **conditions)
+
+
+def _seconds(windows: Iterable[tuple[float, Window]]) -> float:
+    return sum(window.seconds for _, window in windows)

@@ -145,8 +145,7 @@ CASES = (
         (TAIL, SOAK),
         TAIL,
         (SOAK,),
-        # In one slice: between two of them nobody listens for a moment, and the one spike may be just then.
-        parameters={"soak_seconds": 12.0, "soak_slice_seconds": 12.0},
+        parameters={"soak_seconds": 12.0},
     ),
     Case(
         "reordering",

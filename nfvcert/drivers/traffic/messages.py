@@ -25,6 +25,7 @@ __all__ = [
     "Go",
     "Opened",
     "Order",
+    "Pause",
     "Prepare",
     "Ready",
     "Report",
@@ -52,6 +53,8 @@ class Expected:
     """Bytes of each frame, without FCS. A frame of another length is not the one that was sent."""
     here: bool
     """Whether this port is its rx; elsewhere its frames are strays."""
+    windows: tuple[tuple[int, int], ...]
+    """First sequence number, and the one past the last, of each window."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,17 @@ class Flowing:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """A time without a frame, since the sender was held up."""
+
+    before: int
+    """Sequence number of the frame that ended it."""
+    ns: int
+    given_up: int
+    """Frames that were due and will not be sent."""
+
+
+@dataclass(frozen=True)
 class Sent:
     """What became of an order. Frames = handed + refused + blocked + given_up."""
 
@@ -115,8 +129,8 @@ class Sent:
     first_ns: int
     last_ns: int
     """When the first and the last frame was handed over or refused (CLOCK_REALTIME)."""
-    pause_ns: int
-    """The longest time between two of those."""
+    pauses: tuple[Pause, ...]
+    """Between two of those: all that cost frames, or were longer than some milliseconds beyond the frames' spacing."""
     bunches: tuple[tuple[int, int], ...]
     """Sequence numbers, first and past the last, of frames that left in or just after a burst: the sender had been
     held up."""
@@ -155,6 +169,8 @@ class Seen:
     """Longest time between two arrivals."""
     latency_us: npt.NDArray[np.float32] | None = None
     """By sequence number; NaN where no frame arrived. None for strays."""
+    longest_by_window_ns: tuple[int, ...] = ()
+    """As ``longest_ns``, of the times that ended with a frame of each window."""
 
 
 @dataclass(frozen=True)

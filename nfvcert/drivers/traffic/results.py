@@ -21,18 +21,18 @@ import numpy as np
 import numpy.typing as npt
 
 from nfvcert.drivers.traffic.frames import FCS_BYTES
-from nfvcert.drivers.traffic.messages import Seen, Sent
+from nfvcert.drivers.traffic.latency import latency_summary
+from nfvcert.drivers.traffic.messages import Pause, Seen, Sent
 from nfvcert.drivers.traffic.runs import Outcome
-from nfvcert.protocols import LatencySummary, Stream, StreamResult
+from nfvcert.protocols import Stream, StreamResult, Window
 
-__all__ = ["Gate", "latency_summary", "stream_results"]
+Latencies = npt.NDArray[np.float32]
+
+__all__ = ["Gate", "stream_results"]
 
 _ETHERNET_HEADER_BYTES = 14
 _CLOCK_SLEW = 0.001
 """Seconds a second: twice what adjtime may slew a clock without setting it (500 ppm)."""
-_BUCKETS_PER_DECADE = 8
-_HISTOGRAM_EDGES_US = 10 ** (np.arange(7 * _BUCKETS_PER_DECADE + 1) / _BUCKETS_PER_DECADE)
-"""1 µs … 10 s: 57 edges, and one bucket beyond."""
 
 
 @dataclass(frozen=True)
@@ -54,35 +54,6 @@ def stream_results(
 ) -> tuple[StreamResult, ...]:
     """One result a stream, in order. ``ceilings`` (frame bytes → fps) is told where too little was sent."""
     return tuple(_Evidence(index, streams, outcome, gate).result(ceilings) for index in range(len(streams)))
-
-
-def latency_summary(latency_us: npt.NDArray[np.float32]) -> LatencySummary | None:
-    """Percentiles, delay variation and histogram of latencies by sequence, NaN where none; None without any.
-
-    A percentile is a latency that occurred (nearest rank, as in RFC 2330 §11.3).
-    """
-    variation = np.abs(np.diff(latency_us))
-    variation = variation[~np.isnan(variation)]
-    known = latency_us[~np.isnan(latency_us)]
-    if not len(known):
-        return None
-    p50, p90, p99, p999 = np.percentile(known, [50, 90, 99, 99.9], method="inverted_cdf")
-    edges = np.append(_HISTOGRAM_EDGES_US, max(float(known.max()), float(_HISTOGRAM_EDGES_US[-1])))
-    counts = np.bincount(np.searchsorted(edges, known), minlength=len(edges))
-    return LatencySummary(
-        min_us=_us(known.min()),
-        p50_us=_us(p50),
-        p90_us=_us(p90),
-        p99_us=_us(p99),
-        p999_us=_us(p999),
-        max_us=_us(known.max()),
-        ipdv_p99_us=_us(np.percentile(variation, 99, method="inverted_cdf")) if len(variation) else 0.0,
-        histogram=tuple((_us(edges[at]), int(counts[at])) for at in np.flatnonzero(counts)),
-    )
-
-
-def _us(value: np.floating) -> float:
-    return round(float(value), 3)
 
 
 class _Evidence:
@@ -114,11 +85,9 @@ class _Evidence:
         step_s = self._outcome.reports[stream.rx].clock_step_s
         if abs(step_s) > _CLOCK_SLEW * (stream.duration_s + 1):
             invalid.append(f"the clock was set by {step_s * 1e3:.1f} ms in mid-run")
-        if bunched := self._lost_in_bunches(latency_us, sent):
-            invalid.append(
-                f"of {sent - received:,} frames that are missing, {bunched:,} were sent in or after a burst that was"
-                " not asked for, since the sender had been held up"
-            )
+        windows = self._windows(latency_us, sent)
+        if not windows:
+            invalid += self._held_up(latency_us[:sent], 0)
         if early := int((latency_us < 0).sum()):
             invalid.append(f"{early:,} frames arrived before they were sent: sender and receiver differ in time")
         return StreamResult(
@@ -133,7 +102,47 @@ class _Evidence:
             stray={port: seen.arrived for port, seen in self._seen.items() if port != stream.rx and seen.arrived},
             latency=latency_summary(latency_us),
             invalid=tuple(invalid),
+            windows=windows,
         )
+
+    def _windows(self, latency_us: Latencies, sent: int) -> tuple[Window, ...]:
+        """What became of the frames of each window. Of frames that were given up, the later windows have fewer."""
+        stream, told = self._stream, []
+        windows = [(first, min(end, sent)) for first, end in stream.windows if first < sent]
+        for (first, end), gap_s in zip(windows, self._gaps_s(len(windows)), strict=True):
+            mine = latency_us[first:end]
+            received = int(np.count_nonzero(~np.isnan(mine)))
+            seconds = len(mine) / stream.rate_fps
+            given_up = sum(pause.given_up for pause in self._pauses(first, end))
+            invalid = [*self._held_up(mine, first)]
+            if given_up > self._gate.unsent_share * len(mine):
+                invalid.append(f"could not send {given_up:,} frames of {len(mine) + given_up:,} in time")
+            told.append(
+                Window(
+                    start_s=first / stream.rate_fps,
+                    seconds=seconds,
+                    sent=len(mine),
+                    received=received,
+                    longest_gap_s=max(gap_s, 0 if received else seconds),
+                    latency=latency_summary(mine),
+                    invalid=tuple(invalid),
+                )
+            )
+        return tuple(told)
+
+    def _gaps_s(self, windows: int) -> list[float]:
+        """The longest time without a frame by window. What came before the first frame is the first window's, what
+        came after the last one the last one's.
+        """
+        order, arrival = self._order, self._seen[self._stream.rx]
+        gaps_ns = [*arrival.longest_by_window_ns[:windows]]
+        if arrival.arrived and gaps_ns:
+            gaps_ns[0] = max(gaps_ns[0], arrival.first_ns - order.first_ns)
+            gaps_ns[-1] = max(gaps_ns[-1], order.last_ns - arrival.last_ns)
+        return [gap_ns / 1e9 for gap_ns in gaps_ns]
+
+    def _pauses(self, first: int, end: int) -> list[Pause]:
+        return [pause for pause in self._order.pauses if first <= pause.before < end]
 
     @property
     def _seconds(self) -> float:
@@ -156,14 +165,23 @@ class _Evidence:
             on_the_cable -= min(order.handed, round(waiting * order.handed / handed))
         return on_the_cable
 
-    def _lost_in_bunches(self, latency_us: npt.NDArray[np.float32], sent: int) -> int:
-        """Lost frames that a burst of ours may have cost; 0 where more of them were lost apart from bursts.
+    def _held_up(self, latency_us: Latencies, first: int) -> Iterator[str]:
+        """What the sender's being held up did to some frames that it sent, one after the other from ``first`` on.
 
-        A device that loses frames by itself loses few of them then, since few are sent then.
+        Lost frames that a burst of ours may have cost are told where fewer were lost apart from bursts: a device that
+        loses frames by itself loses few of them then, since few are sent then.
         """
-        lost = np.isnan(latency_us[:sent])
-        mine = sum(int(lost[first:end].sum()) for first, end in self._order.bunches)
-        return mine if 2 * mine > int(lost.sum()) else 0
+        spacing_s = 1 / self._stream.rate_fps
+        longest_s = max((pause.ns for pause in self._pauses(first, first + len(latency_us))), default=0) / 1e9
+        if longest_s > self._gate.pause_s + 2 * spacing_s:
+            yield f"paused for {longest_s * 1e3:.0f} ms between two frames"
+        lost = np.isnan(latency_us)
+        mine = sum(int(lost[max(0, begin - first) : max(0, end - first)].sum()) for begin, end in self._order.bunches)
+        if 2 * mine > (missing := int(lost.sum())):
+            yield (
+                f"of {missing:,} frames that are missing, {mine:,} were sent in or after a burst that was not asked"
+                " for, since the sender had been held up"
+            )
 
     def _missing_on_the_cable(self) -> int:
         """Frames that the port took and neither sent nor kept; none where the far end was down meanwhile."""
@@ -178,6 +196,8 @@ class _Evidence:
     def _sending(self, sent: int, unsent: int, ceilings: Mapping[int, float]) -> Iterator[str]:
         """What the sender did wrong."""
         stream, order, gate = self._stream, self._order, self._gate
+        if stream.windows:  # of which each tells its own
+            unsent -= sum(pause.given_up for pause in order.pauses)
         if unsent > max(1 if stream.frames >= 50 else 0, gate.unsent_share * stream.frames):
             size = min(ceilings, key=lambda each: abs(each - stream.frame_bytes), default=0)
             known = f"; its ceiling is {ceilings[size]:,.0f} pps with {size} bytes on a loop" if size else ""
@@ -194,8 +214,6 @@ class _Evidence:
             gate.stretch_share * intended_s, 2 * spacing_s, 0.01
         ):
             yield f"took {self._seconds:.3f} s to send what was to take {intended_s:.3f} s"
-        if order.pause_ns / 1e9 > gate.pause_s + 2 * spacing_s:
-            yield f"paused for {order.pause_ns / 1e6:.0f} ms between two frames"
 
     def _port_faults(self) -> Iterator[str]:
         """What the ports at both ends did wrong."""

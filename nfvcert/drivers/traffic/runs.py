@@ -108,7 +108,7 @@ def _route(ports: Mapping[str, GeneratorPort], stream: Stream, run: int) -> Rout
 
 def _prepare(name: str, streams: Sequence[Stream], ports: Mapping[str, GeneratorPort], run: int) -> Prepare:
     expected = tuple(
-        Expected(index, stream.frames, stream.frame_bytes - FCS_BYTES, here=stream.rx == name)
+        Expected(index, stream.frames, stream.frame_bytes - FCS_BYTES, stream.rx == name, stream.windows)
         for index, stream in enumerate(streams)
     )
     ways = dict.fromkeys(_learning_routes(ports, name, streams))  # each once, in order

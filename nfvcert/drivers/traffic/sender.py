@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from nfvcert.drivers.traffic.frames import FIRST_FLOW_PORT, FLOW, FLOW_OFFSET, STAMP, STAMP_OFFSET
-from nfvcert.drivers.traffic.messages import Go, Order, Sent
+from nfvcert.drivers.traffic.messages import Go, Order, Pause, Sent
 from nfvcert.drivers.traffic.pacing import Schedule
 
 __all__ = ["PortGoneError", "open_sender", "send_all"]
@@ -27,6 +27,8 @@ _GONE = (errno.ENXIO, errno.ENODEV)
 _LOOK_EVERY_NS = 2_000_000
 _REST_SHARE = 0.06
 """Of all time; the kernel throttles real-time processes beyond 95 % (sched_rt_runtime_us)."""
+_PAUSE_NS = 5_000_000
+"""A time without a frame is told from here on; besides, the spacing of two frames."""
 _NAP_NS = 20_000
 """Shorter sleeps let nobody else run."""
 
@@ -92,12 +94,15 @@ class _Outgoing:
         self._handed = self._refused = self._given_up = self._late = 0
         self._bunches: list[tuple[int, int]] = []
         self._errors: Counter[int] = Counter()
-        self._first_ns = self._last_ns = self._pause_ns = 0
+        self._first_ns = self._last_ns = self._given_up_now = 0
+        self._pauses: list[Pause] = []
+        self._pause_ns = _PAUSE_NS + int(2e9 / order.rate_fps)
 
     def send_due(self, elapsed_ns: int) -> None:
         """Send what is due now. Raises: PortGoneError."""
         due = self.schedule.due(elapsed_ns)
         self._given_up += due.given_up
+        self._given_up_now += due.given_up
         self._late += due.late
         if due.bunched:
             self._note_bunch(due.send)
@@ -128,8 +133,9 @@ class _Outgoing:
             self._refused += 1
         else:
             self._handed += 1
-        if now - self._last_ns > self._pause_ns and self._last_ns:
-            self._pause_ns = now - self._last_ns
+        if (now - self._last_ns > self._pause_ns or self._given_up_now) and self._last_ns:
+            self._pauses.append(Pause(sequence, now - self._last_ns, self._given_up_now))
+            self._given_up_now = 0
         self._last_ns = now
         self._first_ns = self._first_ns or now
 
@@ -144,7 +150,7 @@ class _Outgoing:
             late=self._late,
             first_ns=self._first_ns,
             last_ns=self._last_ns,
-            pause_ns=self._pause_ns,
+            pauses=tuple(self._pauses),
             bunches=tuple(self._bunches),
             errors=tuple(os.strerror(number) for number in self._errors),
         )

@@ -109,7 +109,9 @@ class _Worker:
         self._handed = 0
         self._capture.discard()
         self._capture.went_down()
-        self._arrivals = {each.index: Arrivals(each.index, each.frames) for each in prepare.expected if each.here}
+        self._arrivals = {
+            each.index: Arrivals(each.index, each.frames, each.windows) for each in prepare.expected if each.here
+        }
         self._strays = {each.index: 0 for each in prepare.expected if not each.here}
         self._lengths = {each.index: each.length for each in prepare.expected}
         self._run = prepare.run

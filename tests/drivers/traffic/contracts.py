@@ -5,6 +5,7 @@ They give ``generator``, and ``ends``: two ports with a device between them that
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -117,6 +118,17 @@ class TrafficGeneratorContract:
         assert time.monotonic() - started < 5
         (result,) = undisturbed(generator, [self.stream(ends)])
         assert (result.received, result.lost, result.duplicates) == (500, 0, 0)
+
+    def test_windows_tell_all_that_was_sent(self, generator: TrafficGenerator, ends: Ends) -> None:
+        stream = dataclasses.replace(self.stream(ends, duration_s=0.6), window_s=0.2)
+        (result,) = undisturbed(generator, [stream])
+        assert len(result.windows) == 3
+        for measured in ("sent", "received", "lost"):
+            assert sum(getattr(window, measured) for window in result.windows) == getattr(result, measured)
+        assert [window.start_s for window in result.windows] == pytest.approx([0, 0.2, 0.4], abs=0.03)
+        assert sum(window.seconds for window in result.windows) == pytest.approx(0.6, abs=0.03)
+        assert all(window.latency for window in result.windows)
+        assert all(0 < window.longest_gap_s <= result.longest_gap_s + 0.02 for window in result.windows)
 
     def test_a_single_frame_is_a_stream(self, generator: TrafficGenerator, ends: Ends) -> None:
         (result,) = undisturbed(generator, [self.stream(ends, rate_fps=10, duration_s=0.01)])

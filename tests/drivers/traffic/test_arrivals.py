@@ -73,3 +73,19 @@ def test_a_latency_of_a_second_is_exact_to_a_tenth_of_a_microsecond() -> None:
 
 def test_sequence_numbers_that_were_never_asked_for_are_ignored() -> None:
     assert seen_of(2, in_order(0, 5, 1, 4_000_000_000)).arrived == 2
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 29), st.integers(0, 9)), max_size=20), max_size=6))
+def test_a_gap_is_of_the_window_of_the_frame_that_ended_it(chunks: list[list[tuple[int, int]]]) -> None:
+    windows = ((0, 10), (10, 20), (20, 30))
+    arrivals = Arrivals(0, 30, windows)
+    now_ns, longest = 0, [0, 0, 0]
+    for chunk in chunks:
+        received = []
+        for number, wait_ns in chunk:
+            longest[number // 10] = max(longest[number // 10], wait_ns if now_ns else 0)
+            now_ns += wait_ns or int(not now_ns)
+            received.append(now_ns)
+        numbers = column([number for number, _ in chunk])
+        arrivals.add(numbers, T0 + 0 * numbers, T0 + column(received))
+    assert arrivals.seen().longest_by_window_ns == tuple(longest)

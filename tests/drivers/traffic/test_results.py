@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nfvcert.drivers.traffic.interface import InterfaceState
-from nfvcert.drivers.traffic.messages import Done, Ready, Report, Seen, Sent
-from nfvcert.drivers.traffic.results import Gate, latency_summary, stream_results
+from nfvcert.drivers.traffic.latency import latency_summary
+from nfvcert.drivers.traffic.messages import Done, Pause, Ready, Report, Seen, Sent
+from nfvcert.drivers.traffic.results import Gate, stream_results
 from nfvcert.drivers.traffic.runs import Outcome
 from nfvcert.protocols import Stream, StreamResult
 
@@ -41,7 +42,7 @@ class Case:
         frames = stream.frames
         self.stream = stream
         last_ns = T0 + round((frames - 1) / stream.rate_fps * 1e9)
-        self.sent = Sent(0, frames, 0, 0, 0, 0, T0, last_ns, 2 * MS, (), ())
+        self.sent = Sent(0, frames, 0, 0, 0, 0, T0, last_ns, (), (), ())
         latency = np.full(frames, 10, dtype=np.float32)
         self.seen = Seen(0, frames, 0, 0, T0 + 10_000, last_ns + 10_000, MS, latency)
         self.before = dict.fromkeys(("tg0", "tg1", "tg2"), IDLE)
@@ -181,7 +182,7 @@ class TestGate:
 
     def test_nothing_sent_is_never_valid(self) -> None:
         case = Case()
-        case.change(handed=0, blocked=1000, first_ns=0, last_ns=0, pause_ns=0, errors=("Network is down",))
+        case.change(handed=0, blocked=1000, first_ns=0, last_ns=0, errors=("Network is down",))
         case.lose(1000)
         case.seen = dataclasses.replace(case.seen, first_ns=0, last_ns=0, longest_ns=0)
         result = case.result()
@@ -205,7 +206,7 @@ class TestGate:
     @pytest.mark.parametrize(("pause_ms", "valid"), [(21, True), (23, False)])
     def test_a_pause_of_the_sender(self, pause_ms: int, *, valid: bool) -> None:
         case = Case()
-        case.change(pause_ns=pause_ms * MS)
+        case.change(pauses=(Pause(500, pause_ms * MS, 0),))
         assert (case.result().invalid == ()) == valid
 
     @pytest.mark.parametrize("port", ["tg0", "tg1", "tg2"])
@@ -249,6 +250,87 @@ class TestGate:
         assert len(case.result().invalid) == 2
         case.before = {**dict.fromkeys(case.before, dataclasses.replace(IDLE, mtu=9000)), port: IDLE}
         assert [port in reason for reason in case.result().invalid] == [True]
+
+
+class TestWindows:
+    """A stream of one second that is told by tenths of it."""
+
+    def case(self) -> Case:
+        case = Case(dataclasses.replace(STREAM, window_s=0.1))
+        case.seen = dataclasses.replace(case.seen, longest_by_window_ns=(MS,) * 10)
+        return case
+
+    def test_all_that_was_sent_is_in_one_of_them(self) -> None:
+        case = self.case()
+        case.lose(130)
+        case.change(handed=980, given_up=20, pauses=(Pause(480, 30 * MS, 20),))
+        result = case.result()
+        assert [window.sent for window in result.windows] == [100] * 9 + [80]
+        assert sum(window.received for window in result.windows) == result.received == 870
+        assert [window.start_s for window in result.windows] == pytest.approx([n / 10 for n in range(10)])
+        assert sum(window.seconds for window in result.windows) == pytest.approx(0.98)
+
+    def test_what_held_the_sender_up_spoils_its_own_window_only(self) -> None:
+        case = self.case()
+        case.change(handed=980, given_up=20, pauses=(Pause(480, 30 * MS, 20), Pause(700, 21 * MS, 0)))
+        case.lose(20)
+        result = case.result()
+        assert result.invalid == ()
+        assert {number: window.invalid for number, window in enumerate(result.windows) if window.invalid} == {
+            4: ("paused for 30 ms between two frames", "could not send 20 frames of 120 in time")
+        }
+
+    def test_a_burst_may_have_cost_the_frames_of_its_window_and_no_other(self) -> None:
+        case = self.case()
+        assert case.seen.latency_us is not None
+        case.seen.latency_us[[110, 111, 350]] = np.nan
+        case.change(bunches=((105, 125),))
+        assert case.result().invalid == ()
+        assert [number for number, window in enumerate(case.result().windows) if window.invalid] == [1]
+
+    def test_what_is_wrong_with_the_whole_run_is_told_of_the_whole(self) -> None:
+        case = self.case()
+        case.change(handed=970, given_up=30)
+        case.lose(30)
+        assert any("could not send 30 of 1,000" in reason for reason in case.result().invalid)
+
+    def test_an_outage_is_in_the_window_in_which_it_ended(self) -> None:
+        case = self.case()
+        case.seen = dataclasses.replace(
+            case.seen,
+            longest_by_window_ns=(MS, MS, MS, 150 * MS, *(MS,) * 6),
+            first_ns=T0 + 40 * MS,
+            last_ns=case.sent.last_ns - 70 * MS,
+        )
+        assert case.seen.latency_us is not None
+        case.seen.latency_us[200:300] = np.nan
+        gaps_s = [window.longest_gap_s for window in case.result().windows]
+        assert gaps_s == pytest.approx([0.04, 0.001, 0.1, 0.15, *[0.001] * 5, 0.07])
+
+    def test_a_window_in_which_nothing_came_has_no_latency(self) -> None:
+        case = self.case()
+        assert case.seen.latency_us is not None
+        case.seen.latency_us[200:300] = np.nan
+        case.seen.latency_us[300:400] = 500
+        told = [window.latency.p99_us if window.latency else None for window in case.result().windows]
+        assert told == [10, 10, None, 500, *[10] * 6]
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "window_s", "windows"),
+    [
+        (1.0, None, ()),
+        (1.0, 5.0, ((0, 1000),)),
+        (1.0, 0.5, ((0, 500), (500, 1000))),
+        (1.2, 0.5, ((0, 500), (500, 1200))),
+        (1.3, 0.5, ((0, 500), (500, 1000), (1000, 1300))),
+        (0.001, 0.0001, ((0, 1),)),
+    ],
+)
+def test_the_last_window_takes_a_short_rest(
+    duration_s: float, window_s: float | None, windows: tuple[tuple[int, int], ...]
+) -> None:
+    assert dataclasses.replace(STREAM, duration_s=duration_s, window_s=window_s).windows == windows
 
 
 class TestGaps:

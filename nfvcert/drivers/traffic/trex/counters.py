@@ -143,11 +143,13 @@ class Watch:
     A context manager; ``looks`` grows while it is entered.
     """
 
-    def __init__(self, wire: Wire, api: str, groups: Sequence[int], *, every_s: float) -> None:
+    def __init__(self, wire: Wire, api: str, groups: Sequence[int], *, every_s: float, timed: bool) -> None:
+        """``timed``: whether each look tells latencies."""
         self.looks: list[Look] = []
         self._wire = wire
         self._calls = calls(api, groups)
         self._every_s = every_s
+        self._timed = timed
         self._ended = threading.Event()
         self._looked = threading.Condition()
         self._failure: NfvcertError | None = None
@@ -184,7 +186,7 @@ class Watch:
         try:
             while not self._ended.is_set():
                 began = time.monotonic()
-                look = read_counts(self._wire.ask_all(self._calls), timed=False)
+                look = read_counts(self._wire.ask_all(self._calls), timed=self._timed)
                 with self._looked:
                     self.looks.append(look)
                     self._looked.notify_all()

@@ -21,7 +21,8 @@ from nfvcert.drivers.traffic.frames import BROADCAST_MAC
 from nfvcert.drivers.traffic.requested import check_streams
 from nfvcert.drivers.traffic.trex import neighbours
 from nfvcert.drivers.traffic.trex.counters import Health, Look, Watch, read_all, read_health
-from nfvcert.drivers.traffic.trex.results import Evidence, Gate, latency_untold, stream_results
+from nfvcert.drivers.traffic.trex.latency import latency_untold
+from nfvcert.drivers.traffic.trex.results import Evidence, Gate, stream_results
 from nfvcert.drivers.traffic.trex.session import Server, Session, link_lost
 from nfvcert.drivers.traffic.trex.streams import (
     SEQUENCED_FPS,
@@ -312,7 +313,8 @@ class TrexGenerator:
         wanted = {group.number: group.frames for group in found}
         longest = max(stream.duration_s for stream in streams)
         watch_wire = Wire(self._host, self._rpc_port)
-        with Watch(watch_wire, session.api, list(wanted), every_s=timing.look_s) as watch:
+        timed = any(stream.windows for stream in streams)
+        with Watch(watch_wire, session.api, list(wanted), every_s=timing.look_s, timed=timed) as watch:
             watch.until(lambda _: True, within_s=_FLOWING_S)
             began = time.monotonic() + _AHEAD_S
             start = {

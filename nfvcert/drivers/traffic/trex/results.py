@@ -8,18 +8,17 @@ asked for. So the offered rate is computed from the looks at its counters and it
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nfvcert.drivers.traffic.trex.counters import Count, Health, Look
+from nfvcert.drivers.traffic.trex.latency import latency_summary
 from nfvcert.drivers.traffic.trex.streams import Group
-from nfvcert.protocols import LatencySummary, Stream, StreamResult
+from nfvcert.drivers.traffic.trex.timeline import longest_gap_s, longest_look_s, sending_times
+from nfvcert.drivers.traffic.trex.windows import unseen, windows
+from nfvcert.protocols import Stream, StreamResult
 
-__all__ = ["Evidence", "Gate", "latency_summary", "latency_untold", "longest_gap_s", "sending_times", "stream_results"]
-
-_SMALLEST_BUCKET_US = 10
-"""What takes less than this is in the histogram's bucket 0."""
+__all__ = ["Evidence", "Gate", "stream_results"]
 
 
 @dataclass(frozen=True)
@@ -62,123 +61,6 @@ def stream_results(evidence: Evidence, gate: Gate) -> tuple[StreamResult, ...]:
     return tuple(_result(evidence, gate, index, common) for index in range(len(evidence.streams)))
 
 
-def sending_times(looks: Sequence[Look], group: Group) -> tuple[float, float] | None:
-    """When the first and the last frame of a group left, by the server's clock; None when none did, or no look tells.
-
-    Between the looks that saw some but not all frames, the rate is known; from there it is followed to both ends, and
-    never beyond the looks that saw none yet, or all.
-    """
-    sent = [(look.at_s, look.sent(group.number)) for look in looks]
-    total = sent[-1][1] if sent else 0
-    if total < 1:
-        return None
-    if total == 1:
-        at = next(at for at, frames in sent if frames)
-        return at, at
-    none = [at for at, frames in sent if frames == 0]
-    everything = [at for at, frames in sent if frames == total]
-    partly = [(at, frames) for at, frames in sent if 0 < frames < total]
-    earliest, latest = (none[-1] if none else sent[0][0]), everything[0]
-    if len(partly) < 2 or partly[-1][1] == partly[0][1]:
-        # Too short to see a rate within it: what was asked for, as far as the looks around it allow.
-        asked = (total - 1) / group.rate_fps
-        middle = (earliest + latest) / 2
-        half = min(asked, latest - earliest) / 2
-        return middle - half, middle + half
-    (first_at, first), (last_at, last) = partly[0], partly[-1]
-    spacing = (last_at - first_at) / (last - first)
-    return max(earliest, first_at - (first - 1) * spacing), min(latest, last_at + (total - last) * spacing)
-
-
-def longest_gap_s(looks: Sequence[Look], groups: Sequence[Group], port: int, times: tuple[float, float]) -> float:
-    """The longest time at a port without a frame, between the first and the last one sent.
-
-    Looks in which nothing came bound it from below. Of the time between two looks in which fewer frames came than were
-    due, the missing share is silence too; so it is the gap, and never less than it, to within one look.
-    """
-    start, end = times
-    spacing = (end - start) / max(1, sum(group.frames for group in groups) - 1)
-    silences: list[float] = []
-    counted = [(look.at_s, sum(look.received(group.number, port) for group in groups)) for look in looks]
-    for (before, had), (after, has) in itertools.pairwise(counted):
-        due = min(after, end) - max(before, start)
-        if due > 0:
-            silences.append(max(0.0, due - (has - had) * spacing))
-    empty = _empty(counted, times)
-    longest = current = 0.0
-    for index, silence in enumerate(silences):
-        current = current + silence if index and (empty[index] or empty[index - 1]) else silence
-        longest = max(longest, current)
-    return max(longest, spacing)
-
-
-def _empty(counted: Sequence[tuple[float, int]], times: tuple[float, float]) -> list[bool]:
-    """Of each stretch between two looks that has a part in the sending: whether nothing came in it."""
-    start, end = times
-    pairs = itertools.pairwise(counted)
-    return [has == had for (before, had), (after, has) in pairs if min(after, end) - max(before, start) > 0]
-
-
-def latency_untold(count: Count) -> bool:
-    """Whether latencies are missing that the server tells half a second later: those of less than 10 µs."""
-    told = count.latency
-    if told is None:
-        return False
-    short = int(told["histogram"].get("0", 0))
-    counted = sum(int(frames) for frames in told["histogram"].values())
-    return counted < sum(count.received.values()) or bool(short and not told.get("total_min"))
-
-
-def latency_summary(count: Count) -> LatencySummary | None:
-    """What is known of the latencies of a `latency` group: None when no frame came.
-
-    The server counts them in buckets whose edges have one digit (10, 20 … 90, 100, 200 … µs), so a percentile is the
-    upper edge of its bucket: never less than the truth, and up to twice as much. The shortest and the longest that it
-    tells are of whole half seconds and leave out a stream's first frames: they are believed as far as the histogram
-    agrees, and its edges else.
-    """
-    told = count.latency
-    if told is None:
-        return None
-    buckets = sorted((int(key), int(frames)) for key, frames in told["histogram"].items() if int(frames))
-    frames = sum(number for _, number in buckets)
-    if not frames:
-        return None
-    first, last = buckets[0][0], buckets[-1][0]
-    shortest, longest = float(told.get("total_min") or first), float(told.get("total_max") or 0)
-    if not first <= shortest <= _upper_edge_us(first):
-        shortest = float(first)
-    if not max(last, shortest) <= longest <= _upper_edge_us(last):
-        longest = _upper_edge_us(last)
-    edges = [min(_upper_edge_us(key), longest) for key, _ in buckets]
-
-    def percentile(share: float) -> float:
-        passed = 0
-        for edge, (_, number) in zip(edges, buckets, strict=True):
-            passed += number
-            if passed >= share * frames:
-                return edge
-        return edges[-1]
-
-    return LatencySummary(
-        min_us=shortest,
-        p50_us=percentile(0.5),
-        p90_us=percentile(0.9),
-        p99_us=percentile(0.99),
-        p999_us=percentile(0.999),
-        max_us=longest,
-        ipdv_p99_us=None,
-        histogram=tuple((_upper_edge_us(key), number) for key, number in buckets),
-    )
-
-
-def _upper_edge_us(key: int) -> float:
-    """The upper edge of the bucket that begins at ``key``: 10 → 20, 90 → 100, 100 → 200."""
-    if key < _SMALLEST_BUCKET_US:
-        return float(_SMALLEST_BUCKET_US)
-    return float(key + 10 ** (len(str(key)) - 1))
-
-
 def _result(evidence: Evidence, gate: Gate, index: int, common: tuple[str, ...]) -> StreamResult:
     stream = evidence.streams[index]
     mine = [group for group in evidence.groups if group.stream == index]
@@ -208,6 +90,9 @@ def _result(evidence: Evidence, gate: Gate, index: int, common: tuple[str, ...])
             *_counting_faults(evidence, stream, mine, counts),
             *common,
         ),
+        windows=()
+        if times is None
+        else windows(stream, mine, rx, [*evidence.looks, evidence.last], times, gate.look_s),
     )
 
 
@@ -238,19 +123,11 @@ def _sending_faults(
     spacing_s = 1 / stream.rate_fps
     took_s, intended_s = times[1] - times[0], (stream.frames - unsent - 1) * spacing_s
     # The looks before and after tell the ends of a short stream only to their own distance.
-    unseen_s = _longest_look_s(evidence.looks, times)
+    unseen_s = longest_look_s(evidence.looks, times)
     if abs(took_s - intended_s) > max(gate.stretch_share * intended_s, 2 * spacing_s, unseen_s, 0.01):
         yield f"took {took_s:.3f} s to send what was to take {intended_s:.3f} s"
-    if unseen_s > gate.look_s + 2 * spacing_s:
-        yield f"answered no question for {unseen_s * 1e3:.0f} ms, so that nobody could see what it sent then"
-
-
-def _longest_look_s(looks: Sequence[Look], times: tuple[float, float]) -> float:
-    pairs = itertools.pairwise(looks)
-    return max(
-        (after.at_s - before.at_s for before, after in pairs if after.at_s > times[0] and before.at_s < times[1]),
-        default=0.0,
-    )
+    if not stream.windows and unseen_s > gate.look_s + 2 * spacing_s:  # each window tells its own
+        yield unseen(unseen_s)
 
 
 def _counting_faults(

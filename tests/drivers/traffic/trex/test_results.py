@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 
 from nfvcert.drivers.traffic.trex.counters import Count, Health, Look, read_counts
-from nfvcert.drivers.traffic.trex.results import (
-    Evidence,
-    Gate,
-    latency_summary,
-    latency_untold,
-    longest_gap_s,
-    sending_times,
-    stream_results,
-)
+from nfvcert.drivers.traffic.trex.latency import latency_summary, latency_untold
+from nfvcert.drivers.traffic.trex.results import Evidence, Gate, stream_results
 from nfvcert.drivers.traffic.trex.streams import Group, groups
+from nfvcert.drivers.traffic.trex.timeline import longest_gap_s, sending_times
 from nfvcert.protocols import Stream, StreamResult
 
 STREAM = Stream("tg0", "tg1", 64, 1000, 1.0)
@@ -267,3 +261,57 @@ class TestGates:
         assert result(last=Look(1.5, 0.0, {1: count}, {})).invalid == (
             "missed 3 sequence numbers, though it lacks 0 frames",
         )
+
+
+class TestWindows:
+    """The steady sender, told by tenths of a second; what its latencies are is told by every look."""
+
+    STREAM = dataclasses.replace(STREAM, window_s=0.1)
+
+    def looks(self, received: Callable[[float, int], int], late_from: int = 1001) -> list[Look]:
+        """``received(time, sent)`` frames; the first ones took 10 to 20 µs, those from ``late_from`` on 500 to 600."""
+
+        def told(each: Look) -> Look:
+            sent = each.sent(1)
+            came = received(each.at_s, sent)
+            histogram = {"10": min(came, late_from), "500": max(0, came - late_from)}
+            return look(each.at_s, sent, came, latency={"histogram": histogram})
+
+        return [told(each) for each in looks()]
+
+    def result(self, seen: list[Look], received: int) -> StreamResult:
+        last = dataclasses.replace(seen[-1], at_s=1.5)
+        found = result(streams=(self.STREAM,), groups=groups((self.STREAM,), 1), looks=seen, last=last)
+        assert found.received == received
+        assert sum(window.sent for window in found.windows) == 1000
+        assert sum(window.received for window in found.windows) == received
+        assert [window.start_s for window in found.windows] == pytest.approx([n / 10 for n in range(10)], abs=0.011)
+        return found
+
+    def test_frames_on_their_way_are_not_lost(self) -> None:
+        found = self.result(self.looks(lambda at, sent: sent if at > 1.15 else max(0, sent - 15)), 1000)
+        assert [window.lost for window in found.windows] == [0] * 10
+        assert all(not window.invalid for window in found.windows)
+
+    def test_loss_is_told_where_it_was(self) -> None:
+        found = self.result(self.looks(lambda _, sent: sent - min(30, max(0, sent - 420))), 970)
+        assert [window.lost for window in found.windows] == [0, 0, 0, 0, 30, 0, 0, 0, 0, 0]
+        assert max(range(10), key=lambda n: found.windows[n].longest_gap_s) == 4
+        assert found.windows[4].longest_gap_s == pytest.approx(0.03, abs=0.011)
+
+    def test_latencies_are_those_of_the_window(self) -> None:
+        found = self.result(self.looks(lambda _, sent: sent, late_from=905), 1000)
+        medians = [window.latency.p50_us if window.latency else None for window in found.windows]
+        assert medians == [*[20.0] * 9, 600.0]
+
+    def test_a_time_without_a_look_spoils_its_window_only(self) -> None:
+        seen = [each for each in self.looks(lambda _, sent: sent) if not 0.52 < each.at_s < 0.58]
+        found = self.result(seen, 1000)
+        assert found.invalid == ()
+        assert [number for number, window in enumerate(found.windows) if window.invalid] == [4]
+
+    def test_nothing_sent_has_no_windows(self) -> None:
+        nothing = [look(at / 100, 0) for at in range(100)]
+        found = result(streams=(self.STREAM,), looks=nothing, last=look(1.5, 0))
+        assert found.windows == ()
+        assert any("could not send 1,000 of 1,000" in reason for reason in found.invalid)
