@@ -172,6 +172,8 @@ class StreamResult:
     stray: Mapping[str, int] = field(default_factory=dict)
     """Frames of this stream that arrived at other ports than rx, by port."""
     latency: LatencySummary | None = None
+    machine: Mapping[str, float] = field(default_factory=dict)
+    """What is known of the generator's machine meanwhile, such as the share of its processors' time that was stolen."""
     invalid: tuple[str, ...] = ()
     """Why the generator does not vouch for this result; empty when it does."""
     windows: tuple[Window, ...] = ()

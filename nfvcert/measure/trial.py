@@ -188,6 +188,7 @@ def _facts(result: StreamResult) -> dict[str, object]:
         "longest_gap_s": result.longest_gap_s,
         "stray": dict(result.stray),
         "latency_us": _latencies(result.latency),
+        "machine": dict(result.machine),
         "invalid": list(result.invalid),
         "windows": [
             {

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfvcert.drivers.traffic.interface import InterfaceState
+from nfvcert.drivers.traffic.machine import MachineState
 
 __all__ = [
     "Done",
@@ -36,6 +37,7 @@ __all__ = [
 
 _ARRAYS = frozenset({"_reconstruct", "_frombuffer", "ndarray", "dtype", "scalar"})
 """What numpy's arrays and numbers are pickled as."""
+_STATES = frozenset((state.__module__, state.__name__) for state in (InterfaceState, MachineState))
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Ready:
     state: InterfaceState
     at_ns: int
     """CLOCK_MONOTONIC there."""
+    machine: MachineState
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ class Report:
     clock_step_s: float
     """How far CLOCK_REALTIME moved against CLOCK_MONOTONIC."""
     state: InterfaceState
+    machine: MachineState
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,7 @@ class _Messages(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (
             (module == __name__ and name in __all__)
-            or (module == InterfaceState.__module__ and name == InterfaceState.__name__)
+            or (module, name) in _STATES
             or (module.partition(".")[0] == "numpy" and name in _ARRAYS)
         ):
             return super().find_class(module, name)

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from nfvcert.drivers.traffic.frames import FCS_BYTES
 from nfvcert.drivers.traffic.latency import latency_summary
+from nfvcert.drivers.traffic.machine import strain
 from nfvcert.drivers.traffic.messages import Pause, Seen, Sent
 from nfvcert.drivers.traffic.runs import Outcome
 from nfvcert.protocols import Stream, StreamResult, Window
@@ -47,6 +48,8 @@ class Gate:
     """How far the time that sending took may be off."""
     pause_s: float = 0.02
     """The longest pause of the sender beyond the frames' spacing: the device cannot be blamed for such a gap."""
+    stolen_share: float = 0.1
+    """Of the time of the machine's processors; what they did not do in time is in the latencies."""
 
 
 def stream_results(
@@ -85,6 +88,7 @@ class _Evidence:
         step_s = self._outcome.reports[stream.rx].clock_step_s
         if abs(step_s) > _CLOCK_SLEW * (stream.duration_s + 1):
             invalid.append(f"the clock was set by {step_s * 1e3:.1f} ms in mid-run")
+        invalid += self._machine_faults()
         windows = self._windows(latency_us, sent)
         if not windows:
             invalid += self._held_up(latency_us[:sent], 0)
@@ -101,6 +105,7 @@ class _Evidence:
             longest_gap_s=_longest_gap_s(self._order, arrival),
             stray={port: seen.arrived for port, seen in self._seen.items() if port != stream.rx and seen.arrived},
             latency=latency_summary(latency_us),
+            machine=self._strain,
             invalid=tuple(invalid),
             windows=windows,
         )
@@ -229,6 +234,20 @@ class _Evidence:
             most = mtu + _ETHERNET_HEADER_BYTES + FCS_BYTES
             if stream.frame_bytes > most:
                 yield f"its own port {port} carries frames of {most:,} bytes at most (MTU {mtu:,})"
+
+    @property
+    def _strain(self) -> Mapping[str, float]:
+        """All workers are on one machine."""
+        rx = self._stream.rx
+        return strain(self._outcome.ready[rx].machine, self._outcome.reports[rx].machine)
+
+    def _machine_faults(self) -> Iterator[str]:
+        """What the machine did that no counter of frames shows."""
+        told = self._strain
+        if (stolen := told["stolen"]) > self._gate.stolen_share:
+            yield f"its machine's hypervisor took {stolen:.0%} of the processors' time away"
+        if throttles := told.get("throttles", 0):
+            yield f"its machine's processors were slowed down {throttles:,.0f} times since they were too hot"
 
     def _witness_faults(self) -> Iterator[str]:
         """What any listening port did wrong: a stray that it missed is a fault of the device unseen."""

@@ -28,6 +28,7 @@ from nfvcert.drivers.traffic.arrivals import Arrivals
 from nfvcert.drivers.traffic.capture import Capture, received_ns
 from nfvcert.drivers.traffic.frames import DATA, DISCARD_PORT
 from nfvcert.drivers.traffic.interface import InterfaceState, read_state
+from nfvcert.drivers.traffic.machine import read_machine
 from nfvcert.drivers.traffic.messages import Done, Failed, Finish, Flowing, Go, Opened, Prepare, Ready, Report, Seen
 from nfvcert.drivers.traffic.ports import GeneratorPort
 from nfvcert.drivers.traffic.sender import PortGoneError, open_sender, send_all
@@ -123,7 +124,7 @@ class _Worker:
             with contextlib.suppress(OSError):  # what hinders the learning will hinder the stream, and be told
                 self._sender.send(frame)
         self._before = self._state()  # after them: they are not to stand for frames of the stream that are missing
-        return Ready(self._before, time.monotonic_ns())
+        return Ready(self._before, time.monotonic_ns(), read_machine())
 
     def _go(self, go: Go) -> Done:
         sent = send_all(self._sender, go, flowing=lambda: self._connection.send(Flowing()), meanwhile=self._meanwhile)
@@ -164,6 +165,7 @@ class _Worker:
         self._check_parent()
 
     def _finish(self, finish: Finish) -> Report:
+        machine = read_machine()  # the time in which nothing was sent would make it look better
         self._drain(finish)
         seen = [arrivals.seen() for arrivals in self._arrivals.values()]
         seen += [Seen(index, arrived) for index, arrived in self._strays.items()]
@@ -177,6 +179,7 @@ class _Worker:
             went_down=self._capture.went_down(),
             clock_step_s=(_clock_offset_ns() - self._clock_offset_ns) / 1e9,
             state=self._counted_state(),
+            machine=machine,
         )
 
     def _drain(self, finish: Finish) -> None:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from nfvcert.drivers.traffic.interface import InterfaceState
+from nfvcert.drivers.traffic.machine import MachineState
 from nfvcert.drivers.traffic.messages import Report, Seen, understood
 from nfvcert.drivers.traffic.remote import OnHost
 from nfvcert.drivers.traffic.software import SoftwareGenerator
@@ -52,7 +53,14 @@ def generator(bench: Bench, shared: SoftwareGenerator) -> SoftwareGenerator:  # 
 
 
 def workers(tester: Sshd) -> list[psutil.Process]:
-    return [each for each in tester.connections() if any("answer()" in word for word in each.cmdline())]
+    return [each for each in tester.connections() if any("answer()" in word for word in _words(each))]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # it has just ended
+        return []
 
 
 class TestOnHost(TrafficGeneratorContract):
@@ -158,10 +166,10 @@ class TestMessages:
 
     def test_a_report_arrives_as_it_was_said(self) -> None:
         seen = Seen(0, 3, latency_us=np.array([1.5, np.nan, 2.5], dtype=np.float32), first_ns=int(np.int64(7)))
-        said = Report((seen,), 0, False, 0.0, self.STATE)
+        said = Report((seen,), 0, False, 0.0, self.STATE, MachineState(1.0, 2.0, 0.0, 0.1, throttles=3))
         heard = understood(pickle.dumps(said))
         assert isinstance(heard, Report)
-        assert heard.state == self.STATE
+        assert (heard.state, heard.machine) == (said.state, said.machine)
         latency_us = heard.seen[0].latency_us
         assert latency_us is not None
         np.testing.assert_array_equal(latency_us, seen.latency_us)

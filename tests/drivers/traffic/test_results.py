@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nfvcert.drivers.traffic.interface import InterfaceState
 from nfvcert.drivers.traffic.latency import latency_summary
+from nfvcert.drivers.traffic.machine import MachineState
 from nfvcert.drivers.traffic.messages import Done, Pause, Ready, Report, Seen, Sent
 from nfvcert.drivers.traffic.results import Gate, stream_results
 from nfvcert.drivers.traffic.runs import Outcome
@@ -31,6 +32,7 @@ IDLE = InterfaceState(
     queue_length=0,
     backlog_drops=0,
 )
+AT_REST = MachineState(at_s=100.0, processors_s=200.0, stolen_s=3.0, interrupts_s=5.0)
 T0 = 1_700_000_000_000_000_000
 MS = 1_000_000
 
@@ -49,6 +51,8 @@ class Case:
         self.after = self.before | {"tg0": dataclasses.replace(IDLE, tx_frames=frames + 3)}
         self.reports: dict[str, dict[str, Any]] = {port: {} for port in self.before}
         self.strays = {"tg0": 0, "tg2": 0}
+        self.machine_before = AT_REST
+        self.machine = dataclasses.replace(AT_REST, at_s=101.0, processors_s=202.0)
 
     def lose(self, count: int) -> None:
         """The last frames do not arrive."""
@@ -67,8 +71,8 @@ class Case:
         for port, after in self.after.items():
             seen = self.seen if port == "tg1" else Seen(0, self.strays[port])
             plain: dict[str, Any] = {"socket_drops": 0, "went_down": False, "clock_step_s": 0.0}
-            reports[port] = Report((seen,), state=after, **{**plain, **self.reports[port]})
-        ready = {port: Ready(state, 0) for port, state in self.before.items()}
+            reports[port] = Report((seen,), state=after, machine=self.machine, **{**plain, **self.reports[port]})
+        ready = {port: Ready(state, 0, self.machine_before) for port, state in self.before.items()}
         outcome = Outcome(ready, {"tg0": Done((self.sent,), IDLE)}, reports)
         (result,) = stream_results([self.stream], outcome, gate=Gate(), ceilings=ceilings or {})
         return result
@@ -237,6 +241,22 @@ class TestGate:
         case = Case()
         case.reports["tg1"] = {"clock_step_s": step_s}
         assert (case.result().invalid == ()) == valid
+
+    @pytest.mark.parametrize(("stolen_s", "valid"), [(0.2, True), (0.21, False)])
+    def test_processors_that_were_taken_away(self, stolen_s: float, *, valid: bool) -> None:
+        case = Case()
+        case.machine = dataclasses.replace(case.machine, stolen_s=3 + stolen_s)
+        result = case.result()
+        assert result.machine["stolen"] == pytest.approx(stolen_s / 2)
+        assert (result.invalid == ()) == valid
+
+    def test_processors_that_were_too_hot(self) -> None:
+        case = Case()
+        case.machine = dataclasses.replace(case.machine, throttles=7)
+        assert case.result().invalid == ()  # it was not known how often before
+        case.machine_before = dataclasses.replace(AT_REST, throttles=6)
+        (reason,) = case.result().invalid
+        assert reason == "its machine's processors were slowed down 1 times since they were too hot"
 
     def test_frames_that_arrive_before_they_are_sent(self) -> None:
         case = Case()
