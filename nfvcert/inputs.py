@@ -87,6 +87,11 @@ class Inputs:
     def read(cls, config: pytest.Config) -> Inputs:
         """Raises UsageError, FileError."""
         folder = Path(config.rootpath, config.getini("nfvcert_testmodels"))
+        if not folder.is_dir():
+            raise UsageError(
+                f"there is no folder {folder} of test models: pytest takes {config.rootpath} for the project's folder",
+                hint="write options with =, as --reports=DIR: a word that stands apart is a file of tests to pytest",
+            )
         kpis = read_kpis(folder)
         named = config.getoption("test_model")
         campaign_file = config.getoption("campaign")

@@ -311,6 +311,17 @@ class Redundancy(Part):
     """Command that gives it back."""
 
 
+class Reset(Part):
+    """How the device is stopped and started again (a planned reset, RFC 6201 §4)."""
+
+    host: Name
+    """Where the command runs."""
+    command: Text
+    """Restarts the device, and returns; traffic must be seen to stop."""
+    seconds: float = Field(default=3.0, gt=0, le=3600)
+    """How long traffic is watched for from then on."""
+
+
 class Dut(Part):
     """The device that the traffic crosses (device under test, RFC 2544 §3)."""
 
@@ -318,6 +329,7 @@ class Dut(Part):
     mtu: int = Field(default=1500, ge=576, le=9216)
     """Largest IP packet in bytes that it must forward."""
     redundancy: Redundancy | None = None
+    reset: Reset | None = None
 
     @property
     def forwards(self) -> Literal["l2", "l3"]:
@@ -524,6 +536,8 @@ def _contradictions(lab: Lab) -> Iterable[LabContradiction]:
         if redundancy.primary == redundancy.backup:
             yield LabContradiction((*at, "backup"), f"the backup of link {redundancy.primary} is that link itself")
         yield from _unknown((*at, "host"), redundancy.host, lab.hosts, "host")
+    if lab.network and (reset := lab.network.dut.reset):
+        yield from _unknown(("network", "dut", "reset", "host"), reset.host, lab.hosts, "host")
     if lab.traffic:
         yield from _traffic_contradictions(lab, lab.traffic, addresses)
     if lab.cloud:

@@ -181,6 +181,12 @@ class ParameterValues(Part):
     failover_repeats: int = Field(default=3, ge=1, le=100)
     failover_rate: float = Field(default=0.1, gt=0, le=1)
     """Load while a link is taken away, as a share of the line rate."""
+    overload_load: float = Field(default=1.0, gt=0, le=1)
+    """Load that is too much for a device, as a share of the line rate (RFC 2544 §26.5)."""
+    overload_seconds: float = Field(default=2.0, gt=0)
+    after_overload_load: float = Field(default=0.3, gt=0, le=1)
+    """Load from then on, which it must carry, as a share of the line rate."""
+    after_overload_seconds: float = Field(default=2.0, gt=0)
     api_requests: int = Field(default=20, ge=5, le=10_000)
     """Samples of the response time of each operation of an API."""
     api_concurrency: tuple[Annotated[int, Field(ge=1, le=500)], ...] = (1, 10)
@@ -271,6 +277,8 @@ STRICTER: dict[str, Literal["more", "less", "superset"]] = {
     "burst_seconds": "more",
     "soak_seconds": "more",
     "failover_repeats": "more",
+    "overload_seconds": "more",
+    "after_overload_seconds": "more",
     "api_requests": "more",
     "api_concurrency": "superset",
     "api_servers": "more",
@@ -347,6 +355,8 @@ class DepthParameters(Part):
     burst_seconds: float | None = Field(default=None, gt=0, le=60)
     soak_seconds: float | None = Field(default=None, gt=0)
     failover_repeats: int | None = Field(default=None, ge=1, le=100)
+    overload_seconds: float | None = Field(default=None, gt=0)
+    after_overload_seconds: float | None = Field(default=None, gt=0)
     api_requests: int | None = Field(default=None, ge=5, le=10_000)
     api_concurrency: tuple[int, ...] | None = None
     api_servers: int | None = Field(default=None, ge=1, le=1000)

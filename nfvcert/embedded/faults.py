@@ -17,6 +17,7 @@ makes the lab anew: a fault that nobody cleared would fail the next release.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ __all__ = [
     "MtuTooSmall",
     "NoBmc",
     "NoSshd",
+    "SpanningTree",
     "Unplugged",
     "Unreachable",
     "WrongFirmware",
@@ -233,6 +235,36 @@ class Leak(Fault):
 
 
 _PATCH = ("leak0", "leak1")
+
+
+@dataclass
+class SpanningTree(Fault):
+    """A switch runs the spanning tree on all its ports, so each waits for it whenever the switch has restarted."""
+
+    name: ClassVar[str] = "spanning-tree"
+
+    host: str = "leaf-1"
+    forward_delay_s: float = 2.0
+    """What a port listens, and again learns, before it forwards; the kernel takes no less."""
+
+    def check(self, sites: Sites) -> None:
+        """The host must be there, and made of bridges."""
+        _known_host(sites, self.host)
+        _require(sites, _kind(sites) == "linux-bridge", "Linux bridges")
+
+    def seed(self, sites: Sites) -> None:
+        """Switch it on, and wait until its ports forward."""
+        self._set(sites, br_forward_delay=round(self.forward_delay_s * 100), br_stp_state=1)
+        time.sleep(2 * self.forward_delay_s + 0.5)
+
+    def clear(self, sites: Sites) -> None:
+        """Switch it off: its ports forward at once."""
+        self._set(sites, br_stp_state=0)
+
+    def _set(self, sites: Sites, **attributes: int) -> None:
+        ports = sites.lab.traffic.ports if sites.lab.traffic else {}
+        for tenant in {ports[name].tenant for name in sites.ports_of(self.host)}:
+            sites.hosts[self.host].link(bridges.bridge_name(sites.lab, tenant), kind="bridge", **attributes)
 
 
 @dataclass
@@ -449,6 +481,7 @@ _OF_LAB: tuple[type[Fault], ...] = (
     Flooding,
     Leak,
     DeadBackup,
+    SpanningTree,
     Unplugged,
     NoSshd,
     Unreachable,

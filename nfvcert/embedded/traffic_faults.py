@@ -1,8 +1,8 @@
 """What can happen to frames on their way: in the device, which is certified, or in the generator, which is not.
 
 Of the device: `loss` (always, of one frame size, or after so much traffic), `rate-cap`, `duplicates`, `flow-table`,
-`late-frames`, `latency-spikes`. Of the generator: `slow-generator`, `lying-generator`, `starved-generator`,
-`clock-jumps`.
+`late-frames`, `latency-spikes`, `slow-recovery`. Of the generator: `slow-generator`, `lying-generator`,
+`starved-generator`, `clock-jumps`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ __all__ = [
     "LyingGenerator",
     "RateCap",
     "SlowGenerator",
+    "SlowRecovery",
     "StarvedGenerator",
     "known_port",
     "may_set_clock",
@@ -161,6 +162,30 @@ class Duplicates(_AtEgress):
         """Sends a copy to the same port; the mark keeps the copy from being copied."""
         mark = delay_line.MARK
         return f'meta mark != {mark} numgen inc mod {self.one_in} == 0 meta mark set {mark} dup to "{{port}}"'
+
+
+@dataclass
+class SlowRecovery(_AtEgress):
+    """The device loses every other frame from an overload until some time after it, towards each port."""
+
+    name = "slow-recovery"
+
+    fps: int = 10_000
+    """What it bears."""
+    for_s: float = 0.6
+    """How long an overload has an effect."""
+
+    @property
+    def known(self) -> str:
+        """What is remembered of an overload: the kind of frame, which is forgotten in time."""
+        return "set overloaded-{port} {{ type ether_type; flags dynamic,timeout; }}"
+
+    @property
+    def rule(self) -> str:
+        """A token bucket that remembers instead of dropping."""
+        limit = f"limit rate over {self.fps}/second burst 50 packets"
+        remember = f"update @overloaded-{{port}} {{{{ ether type timeout {self.for_s * 1e3:.0f}ms }}}}"
+        return f'{limit} {remember}; ether type @overloaded-{{port}} numgen inc mod 2 == 0 fwd to "lo"'
 
 
 @dataclass
@@ -403,6 +428,7 @@ TRAFFIC_FAULTS: tuple[type[Fault], ...] = (
     FlowTable,
     LateFrames,
     LatencySpikes,
+    SlowRecovery,
     SlowGenerator,
     LyingGenerator,
     StarvedGenerator,

@@ -25,6 +25,8 @@ FRAMES = 5000
 """So many at least: with fewer, not even none lost would show a loss of less than 0.1 % (Clopper and Pearson)."""
 NUMBERED_FRAMES = 400_000
 """So many show that less than one in 100,000 is out of order, where a generator cannot number frames at full rate."""
+ASYMMETRIC = (1.5, 0.5)
+"""Of the load that both directions have otherwise: together they carry as much."""
 FRAMES_OF_A_FLOW = 3
 JUMBO_PACKETS = (1500, 2000, 4000, 8000, 9000)
 """IP packet sizes in bytes to try."""
@@ -34,29 +36,35 @@ JUMBO_PACKETS = (1500, 2000, 4000, 8000, 9000)
 @pytest.mark.measures(
     "network.both_ways.loss_ratio", "network.both_ways.duplicate_ratio", "network.both_ways.reordered_ratio"
 )
-@pytest.mark.expected_seconds(3)
+@pytest.mark.expected_seconds(6)
 def test_both_directions(trials: Trials, path: TrafficPath, parameters: Parameters, kpi: KpiRecorder) -> None:
-    """Traffic in both directions at once arrives, each frame once and in its turn (RFC 2544 §14, bidirectional)."""
+    """Traffic in both directions at once arrives, each frame once and in its turn (RFC 2544 §14, bidirectional).
+
+    As much in both directions, and three times as much in one as in the other: users load more than they send.
+    """
     frame_bytes = min(parameters.frame_bytes)
 
-    def both_ways(rate: float, frames: int = FRAMES) -> Sequence[tuple[str, StreamResult]]:
+    def both_ways(rates: Sequence[float], frames: int = FRAMES) -> Sequence[tuple[str, StreamResult]]:
         # One flow each way: only within a flow a network keeps the order (IEEE 802.1Q §8.6.6; link aggregation).
-        seconds = max(parameters.trial_seconds, frames / rate)
+        seconds = max(parameters.trial_seconds, frames / min(rates))
         ways = ((path.tx, path.rx), (path.rx, path.tx))
-        results = trials.run_streams([Stream(*way, frame_bytes, rate, seconds) for way in ways])
+        results = trials.run_streams(
+            [Stream(*way, frame_bytes, rate, seconds) for way, rate in zip(ways, rates, strict=True)]
+        )
         return tuple(zip(("forward", "reverse"), results, strict=True))
 
-    rate = path.line_rate_fps(frame_bytes) * parameters.both_ways_load
-    carried = both_ways(rate)
-    for direction, result in carried:
+    line_rate = path.line_rate_fps(frame_bytes)
+    rate = line_rate * parameters.both_ways_load
+    carried = both_ways((rate, rate))
+    for direction, result in (*both_ways((ASYMMETRIC[0] * rate, ASYMMETRIC[1] * rate)), *carried):
         lost = estimate_share(result.lost, result.sent)
-        load = parameters.both_ways_load
+        load = round(result.stream.rate_fps / line_rate, 6)
         kpi.measure("network.both_ways.loss_ratio", lost, frame_bytes=frame_bytes, load=load, direction=direction)
     if rate > trials.numbered_fps:
         rate = trials.numbered_fps
-        carried = both_ways(rate, NUMBERED_FRAMES)
+        carried = both_ways((rate, rate), NUMBERED_FRAMES)
     for direction, result in carried:
-        load = round(rate / path.line_rate_fps(frame_bytes), 6)
+        load = round(rate / line_rate, 6)
         twice = result.duplicates / result.sent
         late = estimate_share(min(result.reordered, result.sent), result.sent)
         kpi.measure("network.both_ways.duplicate_ratio", twice, frame_bytes=frame_bytes, load=load, direction=direction)

@@ -15,7 +15,7 @@ from nfvcert.embedded.faults import FAULTS, seeded
 from nfvcert.embedded.wiring import Site
 from nfvcert.errors import LabError, Unreachable
 from tests.embedded import frames
-from tests.embedded.machine import another_process, inventory, run, set_link
+from tests.embedded.machine import another_process, inventory, run, set_link, until
 
 HELLO_TIMEOUT_S = 5.0
 
@@ -105,6 +105,32 @@ def test_rate_cap(introduced: EmbeddedLab) -> None:
         assert 0.7 * expected < seen.seen["tg1"].distinct < 1.3 * expected
         assert frames.run(introduced, "tg0", "tg1", frames=50, fps=250, listen=["tg1"]).lost("tg1") < 10
     assert lost(introduced) == 0
+
+
+def test_slow_recovery(introduced: EmbeddedLab) -> None:
+    """Half of the frames until 0.5 s after the last one that was too much, and all from then on."""
+    with seeded(introduced, "slow-recovery", fps=500, for_s=0.5):
+        assert frames.run(introduced, "tg0", "tg1", frames=100, fps=250, listen=["tg1"]).lost("tg1") == 0
+        frames.run(introduced, "tg0", "tg1", frames=1000, fps=4000, listen=["tg1"])
+        seen = frames.run(introduced, "tg0", "tg1", frames=300, fps=250, listen=["tg1"])
+        late = sorted(set(range(300)) - set(seen.seen["tg1"].numbers))
+        assert 10 < len(late) < 70
+        assert max(late) < 150
+    assert frames.run(introduced, "tg0", "tg1", frames=50, fps=250, listen=["tg1"]).lost("tg1") == 0
+
+
+def test_a_spanning_tree_holds_a_switch_up_that_was_restarted(opco_ru: EmbeddedLab) -> None:
+    reset = opco_ru.lab.dut.reset
+    assert reset is not None
+    frames.introduce(opco_ru)
+    with seeded(opco_ru, "spanning-tree", host=reset.host):
+        assert lost(opco_ru) == 0
+        assert run(opco_ru, reset.host, reset.command) == (0, "")
+        assert lost(opco_ru) == 200
+        until(lambda: lost(opco_ru, count=20) == 0)
+    assert run(opco_ru, reset.host, reset.command) == (0, "")
+    frames.introduce(opco_ru)
+    assert lost(opco_ru) == 0
 
 
 def test_mtu_too_small(introduced: EmbeddedLab) -> None:

@@ -51,6 +51,7 @@ MTU = "network.mtu.largest_packet"
 FLOODED, UNKNOWN = "network.learning.flooded_frames", "network.learning.unknown_reach_ratio"
 LEAKED = "network.isolation.leaked_frames"
 OUTAGE = "network.failover.outage"
+RESET, RECOVERY = "network.reset.planned_time", "network.overload.recovery_time"
 
 CASES = (
     Case(
@@ -177,6 +178,24 @@ CASES = (
     Case("flood", "The switch floods: it learns no address", "flood", {}, (FLOODED, UNKNOWN), FLOODED, (UNKNOWN,)),
     Case("leak", "Two tenants are joined", "leak", {}, (LEAKED, MTU), LEAKED, (MTU,)),
     Case("no-failover", "The backup link is dead", "no-failover", {}, (OUTAGE, DUPLICATES), OUTAGE, (DUPLICATES,)),
+    Case(
+        "slow-recovery",
+        "Every other frame is lost until 0.6 s after an overload",
+        "slow-recovery",
+        {},
+        (RECOVERY, BOTH_WAYS),
+        RECOVERY,
+        (BOTH_WAYS,),
+    ),
+    Case(
+        "spanning-tree",
+        "The ports of a switch that has restarted wait for the spanning tree",
+        "spanning-tree",
+        {"host": "leaf-1"},
+        (RESET, DUPLICATES),
+        RESET,
+        (DUPLICATES,),
+    ),
     Case(
         "duplicates",
         "The device sends 1 frame in 10 twice",

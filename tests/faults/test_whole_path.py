@@ -8,12 +8,13 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from nfvcert import embedded
 from nfvcert.embedded.faults import seeded
 from nfvcert.embedded.traffic_faults import may_set_clock
-from tests.certify import HEALTHY, ROOT, Certified, certify, command, gathered, quick_model
-from tests.faults.catalogue import CASES, NDR, Case, table
+from tests.certify import HEALTHY, ROOT, Certified, certify, command, gathered, quick_model, up_alone
+from tests.faults.catalogue import CASES, NDR, RESET, Case, table
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.fault], ids=lambda case: case.name)
@@ -45,6 +46,18 @@ def check(case: Case, run: Certified) -> None:
         assert judgement.summary.startswith("The lab, not the release, is in doubt")
     for kpi in case.passes:
         assert run.verdicts(kpi) == {"PASS"}, run.output
+
+
+def test_a_restart_that_stops_nothing_proves_nothing(tmp_path: Path) -> None:
+    told = YAML(typ="safe").load((ROOT / "lab_inventory/opco-ru.yaml").read_text())
+    told["network"]["dut"]["reset"]["command"] = "true"
+    inventory = tmp_path / "opco-ru.yaml"
+    with inventory.open("w") as file:
+        YAML().dump(told, file)
+    with up_alone(inventory):
+        run = certify(str(inventory), quick_model(tmp_path, [RESET]), tmp_path / "reports")
+    assert run.stream.judgement.decision == "INCONCLUSIVE", run.output
+    assert "nothing shows that the device restarted" in run.stream.judgement.summary
 
 
 def test_results_that_cannot_be_written(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:

@@ -79,6 +79,18 @@ def test_a_domain_that_no_model_judges_is_not_passed_over(project: Project) -> N
     assert "-m asks for the domain vim" in run.output
 
 
+def test_an_option_that_pytest_takes_for_the_project(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The folder exists, and stands apart from its option."""
+    project.suite(PASSES)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    run = project.ended(project.start("-m", "network", "--lab=opco-ru", "--reports", str(elsewhere)))
+    assert run.status == 4, run.output
+    assert f"pytest takes {elsewhere.parent} for the project's folder" in run.output
+    assert "--reports=DIR" in run.output
+
+
 def test_no_test_selected(project: Project) -> None:
     project.suite(PASSES)
     assert "no test for a lab was selected" in refused(project, "-k", "nothing_like_that")
