@@ -66,6 +66,11 @@ class Arrivals:
         self._reordered += int((sequence[new] < highest_before[new]).sum())
         return new
 
+    @property
+    def highest(self) -> int:
+        """The highest sequence number so far; -1 before the first frame."""
+        return self._highest
+
     def seen(self) -> Seen:
         """The counts so far."""
         return Seen(

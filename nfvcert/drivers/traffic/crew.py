@@ -1,6 +1,6 @@
 """The workers of a generator's ports, seen from the generator: started, told, listened to, ended.
 
-Where they are is their employer's business: processes of this machine (`Here`), or of a host (`remote`).
+Where they are is their launcher's business: processes of this machine (`Here`), or of a host (`remote`).
 No multiprocessing.Process: its spawn would run the parent's main module (pytest) again in each worker.
 """
 
@@ -24,7 +24,7 @@ from nfvcert.drivers.traffic.messages import Failed, Opened, understood
 from nfvcert.drivers.traffic.ports import GeneratorPort
 from nfvcert.errors import LabError, NotPermitted, Unreachable
 
-__all__ = ["NO_THREADS", "Crew", "Employee", "Employer", "Here"]
+__all__ = ["NO_THREADS", "Crew", "Here", "Launcher", "WorkerProcess"]
 
 _START_S = 30.0
 """A start takes 0.3 s; a machine may be very busy."""
@@ -38,7 +38,7 @@ _HINTS = {"forbidden": "raw sockets need root, or a user namespace in which the 
 T = TypeVar("T")
 
 
-class Employee(Protocol):
+class WorkerProcess(Protocol):
     """A worker that was started, wherever it is."""
 
     connection: Connection
@@ -56,13 +56,13 @@ class Employee(Protocol):
         ...
 
 
-class Employer(Protocol):
+class Launcher(Protocol):
     """Starts workers: here, or on another machine."""
 
     elsewhere: bool
     """Whether the machine of the workers has another clock than ours."""
 
-    def start(self, port: GeneratorPort) -> Employee:
+    def start(self, port: GeneratorPort) -> WorkerProcess:
         """Raises: Unreachable, LabError where none can be started."""
         ...
 
@@ -76,8 +76,8 @@ class Here:
 
     elsewhere = False
 
-    def start(self, port: GeneratorPort) -> Employee:
-        """See Employer."""
+    def start(self, port: GeneratorPort) -> WorkerProcess:
+        """See Launcher."""
         del port
         return _Process()
 
@@ -122,11 +122,11 @@ class _Process:
 class _Member:
     """One worker of the crew."""
 
-    def __init__(self, port: GeneratorPort, employee: Employee) -> None:
+    def __init__(self, port: GeneratorPort, process: WorkerProcess) -> None:
         self.port = port
         self.inbox: deque[object] = deque()
-        self.employee = employee
-        self.connection = employee.connection
+        self.process = process
+        self.connection = process.connection
         self.tell(port)
 
     def tell(self, message: object) -> None:
@@ -154,12 +154,12 @@ class _Member:
         self.inbox.append(message)
 
     def _died(self) -> Unreachable:
-        status = self.employee.status(_END_S)
+        status = self.process.status(_END_S)
         if status is None:
             how = "closed its connection"
         else:
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        last_words = self.employee.last_words().strip().rpartition("\n")[2]
+        last_words = self.process.last_words().strip().rpartition("\n")[2]
         said = f": {last_words}" if last_words else ""
         return Unreachable(f"the worker of generator port {self.port.name} {how}{said}", what=self.port.name)
 
@@ -173,21 +173,21 @@ def _python_path() -> str:
 class Crew:
     """The workers of some ports. They start when first told something."""
 
-    def __init__(self, ports: Mapping[str, GeneratorPort], employer: Employer | None = None) -> None:
+    def __init__(self, ports: Mapping[str, GeneratorPort], launcher: Launcher | None = None) -> None:
         self.ports = dict(ports)
-        self._employer = employer or Here()
+        self._launcher = launcher or Here()
         self._members: dict[str, _Member] = {}
 
     @property
     def elsewhere(self) -> bool:
         """Whether the workers' machine has another clock than ours."""
-        return self._employer.elsewhere
+        return self._launcher.elsewhere
 
     def tell(self, messages: Mapping[str, object]) -> None:
         """Send a message to each of some ports' workers. Raises: Unreachable, NotPermitted, LabError."""
         if not self._members:
             for name, port in self.ports.items():
-                self._members[name] = _Member(port, self._employer.start(port))
+                self._members[name] = _Member(port, self._launcher.start(port))
             # All are open before the first sends: until then, its kernel would answer test frames.
             self.hear(self._members, Opened, within_s=_START_S)
         for name, message in messages.items():
@@ -227,5 +227,5 @@ class Crew:
         for member in members.values():
             member.connection.close()
         for member in members.values():
-            member.employee.end()
-        self._employer.close()
+            member.process.end()
+        self._launcher.close()

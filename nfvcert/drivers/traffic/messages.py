@@ -151,10 +151,15 @@ class Done:
 
 @dataclass(frozen=True)
 class Finish:
-    """Wait until no frame has come for ``quiet_s``, ``most_s`` at most, and report."""
+    """Wait until no frame has come for ``quiet_s``, ``most_s`` at most, and report.
+
+    Where the end of a stream has not come at all, it may be held back whole: then ``most_s`` are waited for it.
+    """
 
     quiet_s: float
     most_s: float
+    ends: tuple[tuple[int, int], ...] = ()
+    """Stream, and a sequence number close to its end: while no later one has come, its end has not."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from nfvcert.drivers.ssh import SshShell
 from nfvcert.drivers.ssh_wire import BROKEN
-from nfvcert.drivers.traffic.crew import NO_THREADS, Employee
+from nfvcert.drivers.traffic.crew import NO_THREADS, WorkerProcess
 from nfvcert.drivers.traffic.ports import GeneratorPort
 from nfvcert.errors import LabError
 
@@ -51,7 +51,7 @@ _END_S = 0.2
 
 
 class OnHost:
-    """A `nfvcert.drivers.traffic.crew.Employer` whose workers are processes of a host.
+    """A `nfvcert.drivers.traffic.crew.Launcher` whose workers are processes of a host.
 
     ``shell`` is used for nothing else, and is closed with the last worker; ``python`` runs there.
     """
@@ -80,8 +80,8 @@ class OnHost:
             )
         return f"software, on {self._shell.host}: {found.stdout.strip()}"
 
-    def start(self, port: GeneratorPort) -> Employee:
-        """See Employer."""
+    def start(self, port: GeneratorPort) -> WorkerProcess:
+        """See Launcher."""
         del port
         variables = " ".join(f"{name}={value}" for name, value in NO_THREADS.items())
         channel = self._shell.start(f"exec env {variables} {self._python} -c {shlex.quote(_BEGIN)}")
@@ -90,7 +90,7 @@ class OnHost:
         return started
 
     def close(self) -> None:
-        """See Employer."""
+        """See Launcher."""
         started, self._started = self._started, []
         if any(each.status(0) is None for each in started):
             self._shell.end_started()
@@ -121,20 +121,20 @@ class _Remote:
             self._theirs.shutdown(socket.SHUT_WR)
 
     def status(self, within_s: float) -> int | None:
-        """See Employee."""
+        """See WorkerProcess."""
         self._channel.status_event.wait(within_s)
         status = self._channel.exit_status
         return None if status < 0 else 128 - status if status > 128 else status
 
     def last_words(self) -> str:
-        """See Employee."""
+        """See WorkerProcess."""
         with contextlib.suppress(*BROKEN):
             while self._channel.recv_stderr_ready():
                 self._said += self._channel.recv_stderr(_CHUNK)
         return self._said.decode(errors="replace")
 
     def end(self) -> None:
-        """See Employee. One that does not hear that its input ended is ended by `OnHost.close`."""
+        """See WorkerProcess. One that does not hear that its input ended is ended by `OnHost.close`."""
         self.connection.close()
         self._channel.status_event.wait(_END_S)
         self._theirs.close()

@@ -8,7 +8,7 @@ finish    all ports wait for residual frames, then report
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nfvcert.drivers.traffic.crew import Crew
@@ -50,7 +50,9 @@ class Timing:
     quiet_s: float = 0.1
     """A run ends when no frame has come for this time after the last was sent …"""
     drain_s: float = 2.0
-    """… or at last after this one (RFC 2544 §23: two seconds for residual frames)."""
+    """… or at last after this one (RFC 2544 §23: two seconds for residual frames), which is waited for if so much …"""
+    end_s: float = 0.01
+    """… of the end of a stream has not come: a device may hold it back whole."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,15 @@ def carry_out(
     if during is not None:
         during()
     done = crew.hear(senders, Done, within_s=max(stream.duration_s for stream in streams) + _ANSWER_S)
-    crew.tell(dict.fromkeys(crew.ports, Finish(timing.quiet_s, timing.drain_s)))
+    ends = tuple(_ends(streams, done.values(), timing.end_s))
+    crew.tell(dict.fromkeys(crew.ports, Finish(timing.quiet_s, timing.drain_s, ends)))
     reports = crew.hear(crew.ports, Report, within_s=timing.drain_s + _ANSWER_S)
     return Outcome(ready, done, reports)
+
+
+def _ends(streams: Sequence[Stream], done: Iterable[Done], end_s: float) -> Iterator[tuple[int, int]]:
+    for sent in (sent for each in done for sent in each.sent):
+        yield sent.index, sent.handed - 1 - max(2, round(streams[sent.index].rate_fps * end_s))
 
 
 def _ip(ports: Mapping[str, GeneratorPort], name: str) -> str:

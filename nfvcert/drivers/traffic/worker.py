@@ -185,7 +185,10 @@ class _Worker:
     def _drain(self, finish: Finish) -> None:
         now = self._last_arrival = time.monotonic()
         end = now + finish.most_s
-        while now < min(end, self._last_arrival + finish.quiet_s):
+        mine = [(self._arrivals[index], near) for index, near in finish.ends if index in self._arrivals]
+        while now < end and (
+            now < self._last_arrival + finish.quiet_s or any(arrivals.highest < near for arrivals, near in mine)
+        ):
             if not self._harvest():
                 time.sleep(_DRAINING_S)
             now = time.monotonic()

@@ -186,9 +186,9 @@ class TestOverload:
 
 
 def process_of(generator: SoftwareGenerator, port: str) -> subprocess.Popen[bytes]:
-    employee = generator._crew._members[port].employee
-    assert isinstance(employee, _Process)
-    return employee._process
+    started = generator._crew._members[port].process
+    assert isinstance(started, _Process)
+    return started._process
 
 
 class TestWorkers:
@@ -240,7 +240,7 @@ class TestWorkers:
             f"ports = {dict(list(bench.ports.items())[:2])!r}\n"
             "generator = SoftwareGenerator(ports, None)\n"
             "def die():\n"
-            "    print(*[member.employee._process.pid for member in generator._crew._members.values()], flush=True)\n"
+            "    print(*[member.process._process.pid for member in generator._crew._members.values()], flush=True)\n"
             "    os.kill(os.getpid(), signal.SIGKILL)\n"
             "def leak_and_die():\n"
             "    if child := os.fork():\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import subprocess
+import sys
 import time
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from nfvcert.drivers.traffic.frames import DATA, Route, build_frame
 from nfvcert.drivers.traffic.sender import open_sender
 from nfvcert.drivers.traffic.software import SoftwareGenerator
+from nfvcert.embedded import delay_line
 from nfvcert.errors import SuiteError
 from nfvcert.protocols import Stream
 from tests.drivers.traffic.bench import Bench, in_namespace
@@ -92,6 +95,26 @@ class TestWhatDevicesDoToFrames:
         )
         (result,) = undisturbed(generator, [STREAM])
         assert (result.received, result.lost, result.duplicates, result.invalid) == (1000, 0, 250, ())
+
+    def test_an_end_that_is_held_back_is_waited_for(self, generator: SoftwareGenerator, bench: Bench) -> None:
+        """The last 200 frames take 0.4 s: nothing comes meanwhile, and none of them is lost."""
+        bench.device(
+            "ip link add late0 mtu 9200 type veth peer late1 mtu 9200; ip link set late0 up; ip link set late1 up;"
+            " nft add table netdev t; nft 'add chain netdev t c { type filter hook egress device p1 priority 0; }';"
+            f" nft add rule netdev t c meta mark != {delay_line.MARK} udp dport 9 quota over 48000 bytes fwd to late0"
+        )
+        asked = [sys.executable, delay_line.__file__, "late1", "p1", "0.4"]
+        with subprocess.Popen(["nsenter", f"--net={bench.path('dut')}", *asked], stdout=subprocess.PIPE) as line:
+            try:
+                assert line.stdout is not None
+                assert line.stdout.readline()
+                (result,) = undisturbed(generator, [STREAM])
+            finally:
+                line.kill()
+                bench.device("ip link del late0")
+        assert (result.received, result.lost, result.invalid) == (1000, 0, ())
+        assert result.latency is not None
+        assert result.latency.max_us == pytest.approx(400e3, rel=0.1)
 
     @pytest.mark.parametrize("destination", ["broadcast", "unknown"])
     def test_flooded_frames_stray(self, generator: SoftwareGenerator, destination: str) -> None:

@@ -33,6 +33,7 @@ from nfvcert.drivers.traffic.trex.streams import (
     least_frame_bytes,
     stream_json,
 )
+from nfvcert.drivers.traffic.trex.timeline import look_before_end
 from nfvcert.drivers.traffic.trex.wire import RPC_PORT, Wire
 from nfvcert.errors import LabError, SuiteError, Unreachable
 from nfvcert.protocols import Calibration, Stream, StreamResult
@@ -93,7 +94,9 @@ class Timing:
     quiet_s: float = 0.1
     """A run ends when no frame has come for this time after the last was sent …"""
     drain_s: float = 2.0
-    """… or at last after this one (RFC 2544 §23: two seconds for residual frames)."""
+    """… or at last after this one (RFC 2544 §23: two seconds for residual frames), which is waited for if nothing …"""
+    end_s: float = 0.01
+    """… of the end of all streams has come, which takes longer than this: a device may hold it back whole."""
 
 
 class TrexGenerator:
@@ -370,10 +373,12 @@ class TrexGenerator:
 
         end = time.monotonic() + self._timing.drain_s
         had = arrived(watch.looks[-1])
+        held_back = had == arrived(look_before_end(watch.looks, wanted, self._timing.end_s))
+        quiet_s = self._timing.drain_s if held_back else self._timing.quiet_s
         while time.monotonic() < end:
-            if not watch.until(lambda look, had=had: arrived(look) > had, within_s=self._timing.quiet_s):  # type: ignore[misc]
+            if not watch.until(lambda look, had=had: arrived(look) > had, within_s=quiet_s):  # type: ignore[misc]
                 return
-            had = arrived(watch.looks[-1])
+            had, quiet_s = arrived(watch.looks[-1]), self._timing.quiet_s
 
 
 def _check_room(streams: Sequence[Stream], ways: Sequence[Way]) -> None:

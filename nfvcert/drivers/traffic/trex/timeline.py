@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from nfvcert.drivers.traffic.trex.counters import Look
 from nfvcert.drivers.traffic.trex.streams import Group
 
-__all__ = ["gaps", "longest_gap_s", "longest_look_s", "sending_times"]
+__all__ = ["gaps", "longest_gap_s", "longest_look_s", "look_before_end", "sending_times"]
 
 
 def sending_times(looks: Sequence[Look], group: Group) -> tuple[float, float] | None:
@@ -76,3 +76,10 @@ def longest_look_s(looks: Sequence[Look], times: tuple[float, float]) -> float:
         (after.at_s - before.at_s for before, after in pairs if after.at_s > times[0] and before.at_s < times[1]),
         default=0.0,
     )
+
+
+def look_before_end(looks: Sequence[Look], groups: Sequence[int], end_s: float) -> Look:
+    """The last look that was so long before frames of packet groups were still missing to be sent; or the first one."""
+    sent = [sum(look.sent(group) for group in groups) for look in looks]
+    unfinished = [look for look, frames in zip(looks, sent, strict=True) if frames < sent[-1]]
+    return next((look for look in reversed(unfinished) if look.at_s <= unfinished[-1].at_s - end_s), looks[0])

@@ -12,7 +12,7 @@ from nfvcert.drivers.traffic.trex.counters import Count, Health, Look, read_coun
 from nfvcert.drivers.traffic.trex.latency import latency_summary, latency_untold
 from nfvcert.drivers.traffic.trex.results import Evidence, Gate, stream_results
 from nfvcert.drivers.traffic.trex.streams import Group, groups
-from nfvcert.drivers.traffic.trex.timeline import longest_gap_s, sending_times
+from nfvcert.drivers.traffic.trex.timeline import longest_gap_s, look_before_end, sending_times
 from nfvcert.protocols import Stream, StreamResult
 
 STREAM = Stream("tg0", "tg1", 64, 1000, 1.0)
@@ -71,6 +71,12 @@ class TestTimes:
         times = sending_times([look(0.0, 0), look(end_s, 10), look(0.03, 10)], group)
         assert times is not None
         assert times[1] - times[0] == pytest.approx(seconds)
+
+
+def test_what_was_seen_when_the_end_of_a_stream_had_yet_to_be_sent() -> None:
+    assert look_before_end(looks(), [1], 0.01).at_s == pytest.approx(1.08)
+    assert look_before_end(looks(), [1], 0.05).at_s == pytest.approx(1.04)
+    assert look_before_end(looks()[:3], [1], 0.05).at_s == 0
 
 
 class TestGaps:
