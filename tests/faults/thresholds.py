@@ -19,7 +19,7 @@ from pathlib import Path
 from nfvcert import embedded
 from nfvcert.embedded.faults import seeded
 from tests.certify import ROOT, certify, quick_model, up_alone
-from tests.faults.catalogue import BOTH_WAYS, FLOWS, LOSS, NDR, P99, PDR, SOAK, TAIL
+from tests.faults.catalogue import BOTH_WAYS, FLOWS, LOSS, NDR, P99, PDR, RECOVERY, SOAK, TAIL
 
 __all__ = ["LIMITS", "Limit", "verdicts"]
 
@@ -79,6 +79,13 @@ LIMITS = (
         {"late_s": 0.135, "every_s": 2.0},
         {"late_s": 0.165, "every_s": 2.0},
         {"soak_seconds": 4.0},
+    ),
+    Limit(
+        "Frames are lost until 160 and 240 ms after an overload",
+        "slow-recovery",
+        (RECOVERY,),
+        {"for_s": 0.16},
+        {"for_s": 0.24},
     ),
 )
 
