@@ -104,7 +104,7 @@ class Stream:
 
     @property
     def windows(self) -> tuple[tuple[int, int], ...]:
-        """First frame, and the one past the last, of each window; the last is between half and one and a half long."""
+        """First frame, and the one past the last, of each window; a rest of less than half of one is the last one's."""
         if self.window_s is None:
             return ()
         each = max(1, round(self.rate_fps * self.window_s))
@@ -136,12 +136,13 @@ class Window:
     """What became of the frames that were sent in one part of a stream's time."""
 
     start_s: float
-    """Since the first frame of the stream."""
+    """Since the first frame of the stream was due."""
     seconds: float
     sent: int
     received: int
     longest_gap_s: float
-    """Longest time at rx without a frame, which ended in this window."""
+    """Longest time at rx without a frame that ended in this window; of the first and the last window also that before
+    the first frame, and after the last one."""
     latency: LatencySummary | None
     """None when no frame came, or none of them was timed."""
     invalid: tuple[str, ...]

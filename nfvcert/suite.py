@@ -5,7 +5,15 @@ from nfvcert.engines import rally, tempest
 from nfvcert.engines.rally import Scenario
 from nfvcert.engines.tempest import Admin as TempestAdmin
 from nfvcert.engines.tempest import Parts as TempestParts
-from nfvcert.errors import ApiFault, CriterionFailed, DeviceFault, InvalidMeasurement, LabError, Undeclared
+from nfvcert.errors import (
+    ApiFault,
+    CriterionFailed,
+    DeviceFault,
+    InvalidMeasurement,
+    LabError,
+    Undeclared,
+    Unreachable,
+)
 from nfvcert.judge import Verdict
 from nfvcert.lab import Lab, StorageTarget
 from nfvcert.measure import durability, fio
@@ -75,6 +83,7 @@ __all__ = [
     "Trial",
     "Trials",
     "Undeclared",
+    "Unreachable",
     "Verdict",
     "Window",
     "claims",

@@ -256,6 +256,10 @@ class Parameters(ParameterValues):
             raise ValueError(
                 f"duration_sum_seconds {self.duration_sum_seconds:g} is less than trial_seconds {self.trial_seconds:g}"
             )
+        if self.overload_load <= self.after_overload_load:
+            raise ValueError(
+                f"overload_load {self.overload_load:g} is no more than after_overload_load {self.after_overload_load:g}"
+            )
         return self
 
 

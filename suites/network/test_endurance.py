@@ -1,7 +1,5 @@
 """Whether it stays so."""
 
-from collections.abc import Iterable
-
 import pytest
 
 from nfvcert.suite import (
@@ -36,22 +34,35 @@ def test_sustained_load(
     frame_bytes = min(parameters.frame_bytes)
     rate = path.line_rate_fps(frame_bytes) * parameters.soak_load
     good: list[tuple[float, Window]] = []
-    unusable: list[tuple[float, Window]] = []
-    began_s = 0.0
-    while (left_s := parameters.soak_seconds - _seconds(good)) > parameters.soak_slice_seconds / 2 or not good:
-        if _seconds(unusable) > parameters.soak_seconds + SPARE_WINDOWS * parameters.soak_slice_seconds:
+    unusable: list[dict[str, object]] = []
+    began_s = useful_s = useless_s = 0.0
+    while parameters.soak_seconds - useful_s > parameters.soak_slice_seconds / 2 or not good:
+        if useless_s > parameters.soak_seconds + SPARE_WINDOWS * parameters.soak_slice_seconds:
             raise InvalidMeasurement(
-                f"of {began_s:.0f} s of load {_seconds(unusable):.0f} s were of no use: "
-                f"{'; '.join(unusable[-1][1].invalid)} in the last of them",
+                f"of {began_s:.0f} s of load {useless_s:.0f} s were of no use, the last ones since: "
+                f"{unusable[-1]['reasons']}",
                 what="traffic generator",
             )
-        progress(_seconds(good), parameters.soak_seconds, f"sustained load of {rate:.0f} pps")
-        piece_s = max(min(left_s, PIECE_SECONDS), parameters.soak_slice_seconds)
-        result = trials.run(frame_bytes, rate, piece_s, flows=parameters.flows, window_s=parameters.soak_slice_seconds)
-        for window in result.windows:
-            (unusable if window.invalid else good).append((began_s + window.start_s + window.seconds, window))
+        progress(useful_s, parameters.soak_seconds, f"sustained load of {rate:.0f} pps")
+        piece_s = max(min(parameters.soak_seconds - useful_s, PIECE_SECONDS), parameters.soak_slice_seconds)
+        try:
+            windows = trials.run(
+                frame_bytes, rate, piece_s, flows=parameters.flows, window_s=parameters.soak_slice_seconds, attempts=1
+            ).windows
+        except InvalidMeasurement as error:
+            windows = ()
+            useless_s += piece_s
+            unusable.append({"from_s": began_s, "seconds": piece_s, "reasons": str(error)})
+        for window in windows:
+            from_s = began_s + window.start_s
+            if window.invalid:
+                useless_s += window.seconds
+                unusable.append({"from_s": from_s, "seconds": window.seconds, "reasons": "; ".join(window.invalid)})
+            else:
+                useful_s += window.seconds
+                good.append((from_s + window.seconds, window))
         began_s += piece_s
-    kpi.note(unusable=[{"until_s": until_s, "reasons": window.invalid} for until_s, window in unusable])
+    kpi.note(unusable=unusable)
     conditions = {"frame_bytes": frame_bytes, "load": parameters.soak_load, "seconds": parameters.soak_seconds}
     curve = [(until_s, window.lost / window.sent * 100) for until_s, window in good]
     kpi.series("Frames lost under sustained load", curve, x="time [s]", y="frames lost [%]")
@@ -63,7 +74,3 @@ def test_sustained_load(
         kpi.series("99.9th percentile of latency under sustained load", tails, x="time [s]", y="latency [µs]")
         # Of the worst window: what comes once in a while is not to be diluted by a longer test.
         kpi.measure("network.sustained.latency_p999", max(tail_us for _, tail_us in tails) * 1e-6, **conditions)
-
-
-def _seconds(windows: Iterable[tuple[float, Window]]) -> float:
-    return sum(window.seconds for _, window in windows)

@@ -56,7 +56,8 @@ def test_both_directions(trials: Trials, path: TrafficPath, parameters: Paramete
     line_rate = path.line_rate_fps(frame_bytes)
     rate = line_rate * parameters.both_ways_load
     carried = both_ways((rate, rate))
-    for direction, result in (*both_ways((ASYMMETRIC[0] * rate, ASYMMETRIC[1] * rate)), *carried):
+    asymmetric = both_ways([min(line_rate, share * rate) for share in ASYMMETRIC])
+    for direction, result in (*asymmetric, *carried):
         lost = estimate_share(result.lost, result.sent)
         load = round(result.stream.rate_fps / line_rate, 6)
         kpi.measure("network.both_ways.loss_ratio", lost, frame_bytes=frame_bytes, load=load, direction=direction)

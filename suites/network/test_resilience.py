@@ -19,6 +19,7 @@ from nfvcert.suite import (
     TrafficPath,
     Trials,
     Undeclared,
+    Unreachable,
 )
 
 pytestmark = [
@@ -32,8 +33,14 @@ BEFORE_S = 0.5
 AFTER_S = 2.0
 """Traffic flows so long before and after the link is taken away."""
 PATIENCE_S = 10.0
+"""How long traffic may take to be back when all has been given back, before that is a failure too."""
+ATTEMPTS = 4
 WINDOW_S = 0.01
 """How exactly the end of a loss is told."""
+PAUSE_S = 0.1
+"""Of a stream whose last so long nothing came of, the outage goes on."""
+LOOKED_AT = 20
+"""So many windows after the last loss must have been seen, that nothing was lost there."""
 T = TypeVar("T")
 
 
@@ -54,15 +61,13 @@ def test_failover(
     switch = shell(redundancy.host)
     rate = path.line_rate_fps(FRAME_BYTES) * parameters.failover_rate
 
-    def outage() -> float:
-        try:
-            result = _interrupted(trials, rate, AFTER_S, lambda: switch.run(redundancy.down))
-        finally:
-            switch.run(redundancy.up)
-        _wait_for_traffic(trials, rate, "the link was given back")
-        return _out_s(result)
+    def give_back() -> None:
+        switch.run(redundancy.up)
 
-    samples = [_valid(outage) for _ in range(parameters.failover_repeats)]
+    samples = [
+        _outage_s(trials, rate, AFTER_S, lambda: switch.run(redundancy.down), give_back)[0]
+        for _ in range(parameters.failover_repeats)
+    ]
     kpi.note(outages_s=samples)
     # The longest counts: a fail-over that works two times out of three does not work.
     kpi.measure("network.failover.outage", max(samples), links=2)
@@ -85,20 +90,16 @@ def test_reset(
     device = shell(reset.host)
     rate = path.line_rate_fps(FRAME_BYTES) * parameters.failover_rate
 
-    def out_of_operation() -> float:
-        result = _interrupted(
-            trials, rate, reset.seconds, lambda: device.run(reset.command, timeout_s=reset.seconds + PATIENCE_S)
+    seconds, lost = _outage_s(
+        trials, rate, reset.seconds, lambda: device.run(reset.command, timeout_s=reset.seconds + PATIENCE_S)
+    )
+    if not lost:
+        raise InvalidMeasurement(
+            f"no frame was lost while {reset.host} ran {reset.command!r}: nothing shows that the device restarted",
+            what=reset.host,
+            hint="network.dut.reset.command must stop and start all that forwards",
         )
-        _wait_for_traffic(trials, rate, "the device was restarted")
-        if not result.lost:
-            raise InvalidMeasurement(
-                f"no frame was lost while {reset.host} ran {reset.command!r}: nothing shows that the device restarted",
-                what=reset.host,
-                hint="network.dut.reset.command must stop and start all that forwards",
-            )
-        return _out_s(result)
-
-    kpi.measure("network.reset.planned_time", _valid(out_of_operation))
+    kpi.measure("network.reset.planned_time", seconds)
 
 
 @pytest.mark.measures("network.overload.recovery_time")
@@ -117,50 +118,97 @@ def test_recovery_from_overload(trials: Trials, path: TrafficPath, parameters: P
 
     def recovery() -> Estimate:
         windows = trials.run_streams([steady, surge])[0].windows
-        lossy = [each for each in windows if each.start_s >= parameters.overload_seconds and each.lost]
-        if not lossy:
+        after = [each for each in windows if each.start_s + each.seconds > parameters.overload_seconds]
+        if not after:
+            raise InvalidMeasurement("nothing was sent after the overload", what="traffic generator")
+        late = after[len(after) // 2 :]
+        if sum(each.lost for each in late) > parameters.pdr_loss_ratio * sum(each.sent for each in late):
+            return Estimate.exact(parameters.after_overload_seconds)  # it has not recovered
+        # What a device loses at any time is not what the overload left behind.
+        usual = max(each.lost for each in late)
+        last = max((number for number, each in enumerate(after) if each.lost > usual), default=-1)
+        if unseen := next((each for each in after[max(0, last) : last + LOOKED_AT] if each.invalid), None):
+            raise InvalidMeasurement(
+                f"{unseen.start_s - parameters.overload_seconds:.2f} s after the overload: {'; '.join(unseen.invalid)}",
+                what="traffic generator",
+            )
+        if last < 0:
             return Estimate(0.0, 0.0, WINDOW_S, None)
-        last = lossy[-1]
-        if last.invalid:
-            raise InvalidMeasurement(f"when frames were lost last, {'; '.join(last.invalid)}", what="traffic generator")
-        after_s = last.start_s - parameters.overload_seconds
-        return Estimate(after_s + last.seconds, after_s, after_s + last.seconds, None)
+        after_s = max(0.0, after[last].start_s - parameters.overload_seconds)
+        return Estimate(after_s + after[last].seconds, after_s, after_s + after[last].seconds, None)
 
     kpi.measure(
         "network.overload.recovery_time",
-        _valid(recovery),
+        _of_the_first_valid(recovery),
         frame_bytes=frame_bytes,
         load=parameters.overload_load,
         load_after=parameters.after_overload_load,
     )
 
 
-def _interrupted(trials: Trials, rate: float, after_s: float, interrupt: Callable[[], object]) -> StreamResult:
-    """A stream that is interrupted when it has flowed for a moment, and watched for a time from then on."""
-
-    def during() -> None:
-        time.sleep(BEFORE_S)
-        interrupt()
-
-    return trials.run(FRAME_BYTES, rate, BEFORE_S + after_s, during=during, attempts=1)
-
-
-def _out_s(result: StreamResult) -> float:
-    """How long nothing came; frames that were lost here and there count as one outage."""
-    return max(result.longest_gap_s, result.lost / result.stream.rate_fps)
-
-
-def _valid(measure: Callable[[], T], attempts: int = 4) -> T:
-    """What the generator vouches for. `Trials` cannot repeat it: the lab must be as before in between."""
-    for _ in range(attempts - 1):
+def _of_the_first_valid(measure: Callable[[], T]) -> T:
+    """What the generator vouches for, of a few attempts."""
+    for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(InvalidMeasurement):
             return measure()
     return measure()
 
 
-def _wait_for_traffic(trials: Trials, rate: float, since: str, seconds: float = PATIENCE_S) -> None:
-    """Until frames flow without loss again. Raises InvalidMeasurement when they do not."""
-    end = time.monotonic() + seconds
-    while trials.run(FRAME_BYTES, rate, 0.2).lost:
-        if time.monotonic() > end:
-            raise InvalidMeasurement(f"{seconds:.0f} s after {since}, frames were still lost")
+def _outage_s(
+    trials: Trials,
+    rate: float,
+    after_s: float,
+    interrupt: Callable[[], object],
+    give_back: Callable[[], object] = lambda: None,
+) -> tuple[float, int]:
+    """How long nothing came to a stream that is interrupted, until frames flow again, and how many were lost.
+
+    Frames that were lost here and there count as one outage. Tried again where the generator does not vouch for it,
+    and only when frames flow again: a device that does not come back has failed, whoever looked on.
+    """
+    flowing_at = 0.0
+
+    def during() -> None:
+        nonlocal flowing_at
+        flowing_at = time.monotonic()
+        time.sleep(BEFORE_S)
+        interrupt()
+
+    def seen() -> StreamResult:
+        result = trials.run(FRAME_BYTES, rate, BEFORE_S + after_s, window_s=PAUSE_S, during=during, attempts=1)
+        if reasons := dict.fromkeys(reason for window in result.windows for reason in window.invalid):
+            raise InvalidMeasurement("; ".join(reasons), what="traffic generator")
+        return result
+
+    for attempt in range(ATTEMPTS):
+        result = None
+        try:
+            result = seen()
+        except InvalidMeasurement:
+            if attempt == ATTEMPTS - 1:
+                raise
+        finally:
+            give_back()
+        back_at = _flows_again_at(trials, rate)
+        if back_at is None:
+            return after_s + PATIENCE_S, 1
+        if result is not None:
+            outage_s = max(result.longest_gap_s, result.lost / rate)
+            if not result.windows[-1].received:  # it went on when the stream had ended
+                still_s = max(0.0, back_at - (flowing_at + BEFORE_S + after_s))
+                outage_s = max(outage_s, result.windows[-1].longest_gap_s + still_s)
+            return outage_s, result.lost
+    raise AssertionError("the last attempt raises or returns")
+
+
+def _flows_again_at(trials: Trials, rate: float) -> float | None:
+    """When frames flowed again: without loss, or most of them where there is always some; None when they do not."""
+    end, most_at = time.monotonic() + PATIENCE_S, None
+    while (now := time.monotonic()) < end:
+        with contextlib.suppress(Unreachable):
+            result = trials.run(FRAME_BYTES, rate, 0.2)
+            if not result.lost:
+                return now
+            if most_at is None and 2 * result.lost < result.sent:
+                most_at = now
+    return most_at

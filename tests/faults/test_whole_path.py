@@ -48,16 +48,32 @@ def check(case: Case, run: Certified) -> None:
         assert run.verdicts(kpi) == {"PASS"}, run.output
 
 
-def test_a_restart_that_stops_nothing_proves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "decision", "least_s", "says"),
+    [
+        ("true", "INCONCLUSIVE", None, "nothing shows that the device restarted"),
+        (
+            "ip link set tenant-a down; (sleep 4.5; ip link set tenant-a up) >/dev/null 2>&1 &",
+            "REJECTED",
+            4.3,
+            "network.reset.planned_time",
+        ),
+        ("ip link set tenant-a down", "REJECTED", 13, "network.reset.planned_time"),
+    ],
+    ids=["stops nothing", "takes longer than is looked on", "does not come back"],
+)
+def test_restarts(command: str, decision: str, least_s: float | None, says: str, tmp_path: Path) -> None:
     told = YAML(typ="safe").load((ROOT / "lab_inventory/opco-ru.yaml").read_text())
-    told["network"]["dut"]["reset"]["command"] = "true"
+    told["network"]["dut"]["reset"]["command"] = command
     inventory = tmp_path / "opco-ru.yaml"
     with inventory.open("w") as file:
         YAML().dump(told, file)
     with up_alone(inventory):
         run = certify(str(inventory), quick_model(tmp_path, [RESET]), tmp_path / "reports")
-    assert run.stream.judgement.decision == "INCONCLUSIVE", run.output
-    assert "nothing shows that the device restarted" in run.stream.judgement.summary
+    assert run.stream.judgement.decision == decision, run.output
+    assert says in run.stream.judgement.summary
+    measured = [each.value for each in run.stream.measurements]
+    assert measured == ([] if least_s is None else [pytest.approx(least_s + 0.75, abs=0.75)])
 
 
 def test_results_that_cannot_be_written(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ class Finish:
 
     quiet_s: float
     most_s: float
-    ends: tuple[tuple[int, int], ...] = ()
+    ends: tuple[tuple[int, int], ...]
     """Stream, and a sequence number close to its end: while no later one has come, its end has not."""
 
 

@@ -94,7 +94,8 @@ def carry_out(
 
 def _ends(streams: Sequence[Stream], done: Iterable[Done], end_s: float) -> Iterator[tuple[int, int]]:
     for sent in (sent for each in done for sent in each.sent):
-        yield sent.index, sent.handed - 1 - max(2, round(streams[sent.index].rate_fps * end_s))
+        numbered = sent.handed + sent.refused
+        yield sent.index, max(0, numbered - 1 - max(2, round(streams[sent.index].rate_fps * end_s)))
 
 
 def _ip(ports: Mapping[str, GeneratorPort], name: str) -> str:

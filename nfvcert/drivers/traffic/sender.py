@@ -91,7 +91,7 @@ class _Outgoing:
         self._order = order
         self._send = sock.send
         self._frame = bytearray(order.template)
-        self._handed = self._refused = self._given_up = self._late = 0
+        self._numbered = self._handed = self._refused = self._given_up = self._late = 0
         self._bunches: list[tuple[int, int]] = []
         self._errors: Counter[int] = Counter()
         self._first_ns = self._last_ns = self._given_up_now = 0
@@ -111,14 +111,14 @@ class _Outgoing:
 
     def _note_bunch(self, frames: int) -> None:
         """Of frames that are about to be sent. One that follows upon another one makes that longer."""
-        first, end = self._handed, self._handed + frames + self.schedule.aftermath
+        first, end = self._numbered, self._numbered + frames + self.schedule.aftermath
         if self._bunches and first <= self._bunches[-1][1]:
             first, _ = self._bunches.pop()
         self._bunches.append((first, end))
 
     def _send_one(self) -> None:
         now = time.clock_gettime_ns(time.CLOCK_REALTIME)
-        frame, sequence, flows = self._frame, self._handed, self._order.flows
+        frame, sequence, flows = self._frame, self._numbered, self._order.flows
         STAMP.pack_into(frame, STAMP_OFFSET, sequence, now)
         if flows > 1:
             FLOW.pack_into(frame, FLOW_OFFSET, FIRST_FLOW_PORT + sequence % flows)
@@ -133,6 +133,7 @@ class _Outgoing:
             self._refused += 1
         else:
             self._handed += 1
+        self._numbered += 1  # those that were refused too: they may be the device's, and are lost where they were
         if (now - self._last_ns > self._pause_ns or self._given_up_now) and self._last_ns:
             self._pauses.append(Pause(sequence, now - self._last_ns, self._given_up_now))
             self._given_up_now = 0

@@ -96,7 +96,7 @@ class Timing:
     drain_s: float = 2.0
     """… or at last after this one (RFC 2544 §23: two seconds for residual frames), which is waited for if nothing …"""
     end_s: float = 0.01
-    """… of the end of all streams has come, which takes longer than this: a device may hold it back whole."""
+    """… of the end of a stream has come, which takes longer than this: a device may hold it back whole."""
 
 
 class TrexGenerator:
@@ -371,10 +371,13 @@ class TrexGenerator:
         def arrived(look: Look) -> int:
             return sum(look.received(group, port) for group in wanted for port in ports)
 
+        def held_back(group: int) -> bool:
+            before = look_before_end(watch.looks, group, self._timing.end_s)
+            return all(before.received(group, port) == watch.looks[-1].received(group, port) for port in ports)
+
         end = time.monotonic() + self._timing.drain_s
         had = arrived(watch.looks[-1])
-        held_back = had == arrived(look_before_end(watch.looks, wanted, self._timing.end_s))
-        quiet_s = self._timing.drain_s if held_back else self._timing.quiet_s
+        quiet_s = self._timing.drain_s if any(map(held_back, wanted)) else self._timing.quiet_s
         while time.monotonic() < end:
             if not watch.until(lambda look, had=had: arrived(look) > had, within_s=quiet_s):  # type: ignore[misc]
                 return

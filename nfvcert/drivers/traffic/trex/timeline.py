@@ -78,8 +78,8 @@ def longest_look_s(looks: Sequence[Look], times: tuple[float, float]) -> float:
     )
 
 
-def look_before_end(looks: Sequence[Look], groups: Sequence[int], end_s: float) -> Look:
-    """The last look that was so long before frames of packet groups were still missing to be sent; or the first one."""
-    sent = [sum(look.sent(group) for group in groups) for look in looks]
-    unfinished = [look for look, frames in zip(looks, sent, strict=True) if frames < sent[-1]]
+def look_before_end(looks: Sequence[Look], group: int, end_s: float) -> Look:
+    """The last look that was so long before some frames of a packet group had yet to be sent; or the first one."""
+    total = looks[-1].sent(group)
+    unfinished = [look for look in looks if look.sent(group) < total]
     return next((look for look in reversed(unfinished) if look.at_s <= unfinished[-1].at_s - end_s), looks[0])

@@ -1,14 +1,15 @@
 """From the looks at a server's counters to the windows of a stream. Pure arithmetic.
 
-At the edge of two windows some frames are on their way. So what is missing there is the least that was missing at any
-look from then on: what arrives later was not lost.
+At the edge of two windows some frames are on their way. So what is lost there is the least that was missing at any
+look from then on, since what arrives later was not lost, less what is on its way at all times: what was missing just
+before the last frame was sent, and came.
 """
 
 from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nfvcert.drivers.traffic.trex.counters import Count, Look
 from nfvcert.drivers.traffic.trex.latency import latency_summary
@@ -17,6 +18,12 @@ from nfvcert.drivers.traffic.trex.timeline import gaps, longest_look_s
 from nfvcert.protocols import LatencySummary, Stream, Window
 
 __all__ = ["unseen", "windows"]
+
+RAMP_S = 0.05
+"""When a stream begins, fewer frames are on their way."""
+END_S = 0.05
+"""Of the end of a stream, whose frames that are on their way are all that comes later."""
+STRETCH_SHARE = 0.005
 
 
 def windows(
@@ -30,6 +37,7 @@ def windows(
     start, end = times
     spacing = (end - start) / max(1, stream.frames - 1)
     silences = tuple(gaps(looks, mine, port, times))
+    lost = _lost_so_far(looks, mine, port, (start + RAMP_S, end))
     edges = [_look_at(looks, start + first * spacing) for first, _ in stream.windows[1:]]
     told = []
     for first, after in itertools.pairwise([0, *edges, len(looks) - 1]):
@@ -37,17 +45,15 @@ def windows(
         if ended <= began:
             continue
         sent = _sent(looks[after], mine) - _sent(looks[first], mine)
-        lost = _missing(looks[after:], mine, port) - _missing(looks[first:], mine, port)
-        unseen_s = longest_look_s(looks[first : after + 1], (began, ended))
         told.append(
             Window(
                 start_s=began - start,
                 seconds=ended - began,
                 sent=sent,
-                received=sent - lost,
+                received=sent - (lost[after] - lost[first]),
                 longest_gap_s=max((gap_s for at, gap_s in silences if began < at <= ended), default=spacing),
                 latency=_latency(looks[first], looks[after], next(group.number for group in mine if group.sequenced)),
-                invalid=(unseen(unseen_s),) if unseen_s > bound_s + 2 * spacing else (),
+                invalid=tuple(_faults(looks[first : after + 1], (began, ended), sent / stream.rate_fps, bound_s)),
             )
         )
     return tuple(told)
@@ -56,6 +62,15 @@ def windows(
 def unseen(seconds: float) -> str:
     """What is told of a time in which the server did not answer."""
     return f"answered no question for {seconds * 1e3:.0f} ms, so that nobody could see what it sent then"
+
+
+def _faults(looks: Sequence[Look], times: tuple[float, float], intended_s: float, bound_s: float) -> Iterator[str]:
+    took_s, unseen_s = times[1] - times[0], longest_look_s(looks, times)
+    if unseen_s > bound_s:
+        yield unseen(unseen_s)
+    # The looks tell the ends of a window only to their own distance.
+    elif took_s - intended_s > max(STRETCH_SHARE * took_s, 2 * unseen_s, 0.01):
+        yield f"took {took_s:.3f} s to send what was to take {intended_s:.3f} s"
 
 
 def _look_at(looks: Sequence[Look], at_s: float) -> int:
@@ -67,14 +82,19 @@ def _sent(look: Look, mine: Sequence[Group]) -> int:
     return sum(look.sent(group.number) for group in mine)
 
 
-def _missing(looks: Sequence[Look], mine: Sequence[Group], port: int) -> int:
-    """Frames that were missing at the first look, and did not come later."""
-
-    def missing(look: Look) -> int:
-        twice = sum(look.counts[group.number].duplicates for group in mine if group.number in look.counts)
-        return _sent(look, mine) - sum(look.received(group.number, port) for group in mine) + twice
-
-    return max(0, min(missing(look) for look in looks))
+def _lost_so_far(looks: Sequence[Look], mine: Sequence[Group], port: int, steady: tuple[float, float]) -> Sequence[int]:
+    """Frames that were lost up to each look; between the ``steady`` times, equally many are always on their way."""
+    missing = [
+        _sent(look, mine)
+        - sum(look.received(group.number, port) for group in mine)
+        + sum(look.counts[group.number].duplicates for group in mine if group.number in look.counts)
+        for look in looks
+    ]
+    flowing = [steady[0] <= look.at_s < steady[1] for look in looks]
+    near_end = [flows and look.at_s >= steady[1] - END_S for look, flows in zip(looks, flowing, strict=True)]
+    on_the_way = max(0, min(itertools.compress(missing, near_end), default=0) - missing[-1])
+    lost = [frames - on_the_way * flows for frames, flows in zip(missing, flowing, strict=True)]
+    return [max(0, frames) for frames in itertools.accumulate(reversed(lost), min)][::-1]
 
 
 def _latency(before: Look, after: Look, group: int) -> LatencySummary | None:

@@ -74,9 +74,9 @@ class TestTimes:
 
 
 def test_what_was_seen_when_the_end_of_a_stream_had_yet_to_be_sent() -> None:
-    assert look_before_end(looks(), [1], 0.01).at_s == pytest.approx(1.08)
-    assert look_before_end(looks(), [1], 0.05).at_s == pytest.approx(1.04)
-    assert look_before_end(looks()[:3], [1], 0.05).at_s == 0
+    assert look_before_end(looks(), 1, 0.01).at_s == pytest.approx(1.08)
+    assert look_before_end(looks(), 1, 0.05).at_s == pytest.approx(1.04)
+    assert look_before_end(looks()[:3], 1, 0.05).at_s == 0
 
 
 class TestGaps:
@@ -304,6 +304,35 @@ class TestWindows:
         assert [window.lost for window in found.windows] == [0, 0, 0, 0, 30, 0, 0, 0, 0, 0]
         assert max(range(10), key=lambda n: found.windows[n].longest_gap_s) == 4
         assert found.windows[4].longest_gap_s == pytest.approx(0.03, abs=0.011)
+
+    @pytest.mark.parametrize("on_the_way", [0, 5, 40])
+    def test_frames_on_their_way_do_not_hide_when_others_were_lost(self, on_the_way: int) -> None:
+        """One in 20 is lost of the frames that are sent until 0.7 s: 35, of which a look may miss more."""
+        found = self.result(
+            self.looks(
+                lambda at, sent: (came := sent if at > 1.15 else max(0, sent - on_the_way)) - min(came, 700) // 20
+            ),
+            965,
+        )
+        lossy = [number for number, window in enumerate(found.windows) if window.lost]
+        assert max(lossy) in ({6, 7} if on_the_way else {6})
+        assert max(window.lost for window in found.windows) <= 6
+
+    @pytest.mark.parametrize("held_s", [0.05, 0.2])
+    def test_a_server_that_holds_frames_back_spoils_its_window_only(self, held_s: float) -> None:
+        """It sends nothing for a while, and then all that was due at once."""
+        steady = looks(3.0, fps=400, frames=1000)
+        seen = [
+            look(each.at_s, sent, latency={"histogram": {"10": sent}})
+            for each in steady
+            for sent in [steady[round(0.9 / 0.01)].sent(1) if 0.9 <= each.at_s < 0.9 + held_s else each.sent(1)]
+        ]
+        slow = dataclasses.replace(self.STREAM, rate_fps=400, duration_s=2.5, window_s=0.25)
+        found = result(
+            streams=(slow,), groups=groups((slow,), 1), looks=seen, last=dataclasses.replace(seen[-1], at_s=3.2)
+        )
+        assert [number for number, window in enumerate(found.windows) if window.invalid] in ([], [3], [2, 3], [3, 4])
+        assert bool([window for window in found.windows if window.invalid]) == (held_s > 0.1)
 
     def test_latencies_are_those_of_the_window(self) -> None:
         found = self.result(self.looks(lambda _, sent: sent, late_from=905), 1000)
