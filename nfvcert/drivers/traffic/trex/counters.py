@@ -27,7 +27,8 @@ class Count:
     received: Mapping[int, int] = field(default_factory=dict)
     """Server port → frames; a frame that came twice is counted twice."""
     latency: Mapping[str, Any] | None = None
-    """`average`, `jit`, `total_min`, `total_max`, `histogram` in µs; None where nothing is stamped or came."""
+    """`average`, `jit`, `total_min`, `total_max` in µs, and a `histogram` once it has something; None where nothing is
+    stamped."""
     dropped: int = 0
     """Sequence numbers that the server missed."""
     reordered: int = 0
@@ -98,7 +99,7 @@ def _count(flow: Mapping[str, Any], latency: Mapping[str, Any], *, timed: bool) 
     return Count(
         sent={int(port): int(frames) for port, frames in (flow.get("tp") or {}).items()},
         received={int(port): int(frames) for port, frames in (flow.get("rp") or {}).items()},
-        latency=told if isinstance(told, dict) and told.get("histogram") else None,
+        latency=told if isinstance(told, dict) else None,
         dropped=int(errors.get("drp", 0)),
         reordered=int(errors.get("ooo", 0)),
         duplicates=int(errors.get("dup", 0)),

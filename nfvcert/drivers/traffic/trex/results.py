@@ -19,7 +19,10 @@ from nfvcert.protocols import LatencySummary, Stream, StreamResult
 __all__ = ["Evidence", "Gate", "latency_summary", "latency_untold", "longest_gap_s", "sending_times", "stream_results"]
 
 _SMALLEST_BUCKET_US = 10
-"""What takes less than this is in the histogram's bucket 0."""
+_BEYOND_US = 1_000_000
+"""What takes less than the one, or as long as the other, is in none of the histogram's buckets."""
+_MOST_US = 10_000_000.0
+"""No run waits so long for a frame."""
 
 
 @dataclass(frozen=True)
@@ -119,14 +122,15 @@ def _empty(counted: Sequence[tuple[float, int]], times: tuple[float, float]) -> 
     return [has == had for (before, had), (after, has) in pairs if min(after, end) - max(before, start) > 0]
 
 
-def latency_untold(count: Count) -> bool:
-    """Whether latencies are missing that the server tells half a second later: those of less than 10 µs."""
+def latency_untold(count: Count, lasted_s: float) -> bool:
+    """Whether the server has yet to tell, half a second later, how long those frames took that are in no bucket.
+
+    In a run that ``lasted_s`` it is known of them that they took less than that.
+    """
     told = count.latency
-    if told is None:
+    if told is None or not _unsorted(count):
         return False
-    short = int(told["histogram"].get("0", 0))
-    counted = sum(int(frames) for frames in told["histogram"].values())
-    return counted < sum(count.received.values()) or bool(short and not told.get("total_min"))
+    return not told.get("total_min") or lasted_s * 1e6 >= _BEYOND_US
 
 
 def latency_summary(count: Count) -> LatencySummary | None:
@@ -137,13 +141,10 @@ def latency_summary(count: Count) -> LatencySummary | None:
     tells are of whole half seconds and leave out a stream's first frames: they are believed as far as the histogram
     agrees, and its edges else.
     """
-    told = count.latency
-    if told is None:
+    told, buckets = count.latency, _buckets(count)
+    if told is None or not buckets:
         return None
-    buckets = sorted((int(key), int(frames)) for key, frames in told["histogram"].items() if int(frames))
     frames = sum(number for _, number in buckets)
-    if not frames:
-        return None
     first, last = buckets[0][0], buckets[-1][0]
     shortest, longest = float(told.get("total_min") or first), float(told.get("total_max") or 0)
     if not first <= shortest <= _upper_edge_us(first):
@@ -172,10 +173,47 @@ def latency_summary(count: Count) -> LatencySummary | None:
     )
 
 
+def _buckets(count: Count) -> list[tuple[int, int]]:
+    """Lower edge in µs, and frames, of each bucket that has some.
+
+    What the server tells of bucket 0 is not believed: it never forgets those of an earlier stream in the same place
+    (`m_short_latency` of its time_histogram.cpp). What came is timed, so what is in no other bucket took less than the
+    smallest; or longer than the largest, where the extremes say so.
+    """
+    buckets = _sorted(count)
+    if rest := _unsorted(count):
+        buckets[_BEYOND_US if _some_beyond(count) else 0] = rest
+    return sorted(buckets.items())
+
+
+def _sorted(count: Count) -> dict[int, int]:
+    """The server's own buckets but for 0: lower edge in µs → frames."""
+    told = (count.latency or {}).get("histogram") or {}
+    return {int(key): int(frames) for key, frames in told.items() if int(key) and int(frames)}
+
+
+def _unsorted(count: Count) -> int:
+    """How many frames that came are in none of them."""
+    return max(0, sum(count.received.values()) - sum(_sorted(count).values()))
+
+
+def _some_beyond(count: Count) -> bool:
+    """Whether a frame took longer than the largest bucket is."""
+    told = count.latency or {}
+    return max(float(told.get("total_min") or 0), float(told.get("total_max") or 0)) >= _BEYOND_US
+
+
+def _some_below(count: Count) -> bool:
+    """Whether a frame took less than the smallest bucket is."""
+    return float((count.latency or {}).get("total_min") or 0) < _SMALLEST_BUCKET_US
+
+
 def _upper_edge_us(key: int) -> float:
     """The upper edge of the bucket that begins at ``key``: 10 → 20, 90 → 100, 100 → 200."""
     if key < _SMALLEST_BUCKET_US:
         return float(_SMALLEST_BUCKET_US)
+    if key >= _BEYOND_US:
+        return _MOST_US
     return float(key + 10 ** (len(str(key)) - 1))
 
 
@@ -265,6 +303,8 @@ def _counting_faults(
         # A frame that never came at the end of a stream has no later number that would miss it.
         if count.dropped > max(0, lost):
             yield f"missed {count.dropped:,} sequence numbers, though it lacks {max(0, lost):,} frames"
+        if (rest := _unsorted(count)) and _some_beyond(count) and _some_below(count):
+            yield f"did not tell which of {rest:,} frames took less than 10 µs, and which more than a second"
         if count.duplicates and len(mine) > 1:
             yield (
                 f"got {count.duplicates:,} of {arrived:,} probe frames more than once: it numbers no others, "
