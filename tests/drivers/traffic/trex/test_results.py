@@ -207,11 +207,26 @@ class TestResults:
         assert dict(found.stray) == {}
 
     def test_loss_duplicates_order_and_strays(self) -> None:
-        count = Count({0: 1000}, {1: 955, 2: 40}, LATENCY, dropped=50, reordered=7, duplicates=5)
+        count = Count({0: 1000}, {1: 955}, LATENCY, dropped=50, reordered=7, duplicates=5)
         found = result(last=Look(1.5, 0.0, {1: count}, {}))
         assert (found.received, found.lost, found.duplicates, found.reordered) == (950, 50, 5, 7)
-        assert found.stray == {"tg2": 40}
         assert found.invalid == ()
+
+    def test_what_a_switch_floods_is_neither_lost_nor_a_duplicate(self) -> None:
+        """v3.08 counts so what comes to two of its ports; no frame is missing."""
+        count = Count({0: 4000}, {1: 4000, 2: 4000}, LATENCY, reordered=2470, duplicates=1530)
+        stream = dataclasses.replace(STREAM, rate_fps=4000)
+        seen = looks(fps=4000, frames=4000)
+        last = Look(1.5, 0.0, {1: count}, {})
+        found = result(streams=(stream,), groups=groups((stream,), 1), looks=seen, last=last)
+        assert (found.received, found.lost, found.duplicates, found.reordered) == (4000, 0, 0, 0)
+        assert found.stray == {"tg2": 4000}
+        assert found.invalid == ()
+
+    def test_a_duplicate_that_comes_after_others_is_none_too_late(self) -> None:
+        count = Count({0: 1000}, {1: 1020}, LATENCY, reordered=25)
+        found = result(last=Look(1.5, 0.0, {1: count}, {}))
+        assert (found.received, found.lost, found.duplicates, found.reordered) == (1000, 0, 20, 5)
 
     def fast(self, load: Count, probes: Count) -> StreamResult:
         counts = {1: load, 2: probes}
