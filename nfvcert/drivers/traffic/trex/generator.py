@@ -49,6 +49,10 @@ longest latency. The frames that took less than 10 µs, or more than a second, a
 _LEARNING_FRAMES = 3
 _STEPS_DOWN = (1.0, 0.9, 0.8, 0.65, 0.5, 0.3, 0.2, 0.1)
 """From what its transmitter reaches: a server in software mode receives far less than it can send."""
+_HEADROOM = 1.5
+"""How much more than its fastest port carries of the shortest frames, a server has to show with frames of any size:
+what it loses far above that concerns nobody."""
+_SHORTEST_FRAME = 64
 _NEEDED = frozenset({"flow_stats", "latency"})
 
 
@@ -184,13 +188,14 @@ class TrexGenerator:
             TrexPort(f"loop {number}", number, server.ports[number].speed_bps if number in server.ports else 0.0)
             for number in self._loop
         )
+        enough_fps = _HEADROOM * max(port.line_rate_fps(_SHORTEST_FRAME) for port in self._ports.values())
         ports = {port.name: port for port in (near, far)}
         found = calibrate(
             lambda streams: self._carry_out(ports, tuple(streams), None),
             near.name,
             far.name,
             generator=name,
-            flat_out_fps=near.line_rate_fps,
+            flat_out_fps=lambda frame_bytes: min(enough_fps, near.line_rate_fps(frame_bytes)),
             steps_down=_STEPS_DOWN,
         )
         return Calibration(
