@@ -68,6 +68,8 @@ class Health:
     """Server port → frames that came and found no room, or were damaged."""
     send_errors: Mapping[int, int]
     links_up: Mapping[int, bool]
+    left: Mapping[int, int] = field(default_factory=dict)
+    """Server port → frames that left it, as its adapter counts them. Those of a packet group are counted before it."""
 
 
 def calls(api: str, groups: Sequence[int]) -> list[Call]:
@@ -135,6 +137,7 @@ def _health(ports: Sequence[int], answers: Sequence[Any]) -> Health:
         receive_errors={port: int(each.get("ierrors", 0)) for port, each in stats.items()},
         send_errors={port: int(each.get("oerrors", 0)) for port, each in stats.items()},
         links_up={port: bool(each.get("attr", {}).get("link", {}).get("up")) for port, each in states.items()},
+        left={port: int(each["opackets"]) for port, each in stats.items() if "opackets" in each},
     )
 
 

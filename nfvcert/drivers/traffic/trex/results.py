@@ -334,10 +334,24 @@ def _counting_faults(
         if grown > 0:
             did = "could not send" if counter == "send_errors" else "had no room for, or got damaged,"
             yield f"its own port {port} {did} {grown:,} frames"
+    yield from _lies(evidence, stream.tx)
     # A link that is lost at the receiving port is the device's doing, as far as anybody can tell: its frames are lost.
     number = evidence.numbers[stream.tx]
     if number in evidence.lost_links or not evidence.after.links_up.get(number, False):
         yield f"its own port {stream.tx} lost its link, so nothing left there for a while"
+
+
+def _lies(evidence: Evidence, tx: str) -> Iterator[str]:
+    """What a port was handed in this run and its adapter did not send."""
+    number = evidence.numbers[tx]
+    if number not in evidence.before.left or number not in evidence.after.left:
+        return
+    left = evidence.after.left[number] - evidence.before.left[number]
+    handed = sum(
+        evidence.last.sent(group.number) for group in evidence.groups if evidence.streams[group.stream].tx == tx
+    )
+    if left < handed:
+        yield f"its own port {tx} sent {left:,} of {handed:,} frames that it was handed"
 
 
 def _server_faults(evidence: Evidence, gate: Gate) -> Iterator[str]:

@@ -279,6 +279,12 @@ class TestGates:
     def test_what_spoils_nothing_is_no_reason(self, changes: Mapping[str, Any]) -> None:
         assert result(after=self.after(**changes)).invalid == ()
 
+    @pytest.mark.parametrize(("left", "valid"), [(1007, True), (1000, True), (999, False)])
+    def test_what_an_adapter_did_not_send_is_no_loss_of_the_device(self, left: int, valid: bool) -> None:
+        """It may send more: it answers ARP requests."""
+        found = result(before=self.after(left={0: 50, 1: 3}), after=self.after(left={0: 50 + left, 1: 3}))
+        assert found.invalid == (() if valid else ("its own port tg0 sent 999 of 1,000 frames that it was handed",))
+
     def test_a_link_that_came_back_was_lost_all_the_same(self) -> None:
         assert "tg0 lost its link" in result(lost_links=frozenset({0})).invalid[0]
 
