@@ -73,7 +73,7 @@ class TrafficGeneratorContract:
         (result,) = undisturbed(generator, [self.stream(ends, rate_fps=1500)])
         assert result.offered_fps == pytest.approx(1500, rel=0.05)
         assert result.seconds == pytest.approx(374 / 1500, rel=0.05)
-        assert 1 / 1500 <= result.longest_gap_s < 0.05
+        assert 0.95 / 1500 <= result.longest_gap_s < 0.05
 
     def test_latencies_are_ordered_and_all_there(self, generator: TrafficGenerator, ends: Ends) -> None:
         (result,) = undisturbed(generator, [self.stream(ends)])

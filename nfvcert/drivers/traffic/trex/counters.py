@@ -27,7 +27,8 @@ class Count:
     received: Mapping[int, int] = field(default_factory=dict)
     """Server port → frames; a frame that came twice is counted twice."""
     latency: Mapping[str, Any] | None = None
-    """`average`, `jit`, `total_min`, `total_max`, `histogram` in µs; None where nothing is stamped or came."""
+    """`average`, `jit`, `total_min`, `total_max` in µs, and a `histogram` once it has something; None where nothing is
+    stamped."""
     dropped: int = 0
     """Sequence numbers that the server missed."""
     reordered: int = 0
@@ -67,6 +68,8 @@ class Health:
     """Server port → frames that came and found no room, or were damaged."""
     send_errors: Mapping[int, int]
     links_up: Mapping[int, bool]
+    left: Mapping[int, int] = field(default_factory=dict)
+    """Server port → frames that left it, as its adapter counts them. Those of a packet group are counted before it."""
 
 
 def calls(api: str, groups: Sequence[int]) -> list[Call]:
@@ -98,7 +101,7 @@ def _count(flow: Mapping[str, Any], latency: Mapping[str, Any], *, timed: bool) 
     return Count(
         sent={int(port): int(frames) for port, frames in (flow.get("tp") or {}).items()},
         received={int(port): int(frames) for port, frames in (flow.get("rp") or {}).items()},
-        latency=told if isinstance(told, dict) and told.get("histogram") else None,
+        latency=told if isinstance(told, dict) else None,
         dropped=int(errors.get("drp", 0)),
         reordered=int(errors.get("ooo", 0)),
         duplicates=int(errors.get("dup", 0)),
@@ -134,6 +137,7 @@ def _health(ports: Sequence[int], answers: Sequence[Any]) -> Health:
         receive_errors={port: int(each.get("ierrors", 0)) for port, each in stats.items()},
         send_errors={port: int(each.get("oerrors", 0)) for port, each in stats.items()},
         links_up={port: bool(each.get("attr", {}).get("link", {}).get("up")) for port, each in states.items()},
+        left={port: int(each["opackets"]) for port, each in stats.items() if "opackets" in each},
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nfvcert.drivers.traffic.trex.counters import Count, Health, Look
-from nfvcert.drivers.traffic.trex.latency import latency_summary
+from nfvcert.drivers.traffic.trex.latency import latency_summary, some_below, some_beyond, unsorted
 from nfvcert.drivers.traffic.trex.streams import Group
 from nfvcert.drivers.traffic.trex.timeline import longest_gap_s, longest_look_s, sending_times
 from nfvcert.drivers.traffic.trex.windows import unseen, windows
@@ -69,9 +69,8 @@ def _result(evidence: Evidence, gate: Gate, index: int, common: tuple[str, ...])
     sequenced = next(group for group in mine if group.sequenced)
     sent = sum(evidence.last.sent(group.number) for group in mine)
     arrived = {group: evidence.last.received(group.number, rx) for group in mine}
-    duplicates = counts[sequenced].duplicates
-    # Of frames without numbers only this is known: more came than were sent.
-    duplicates += sum(max(0, arrived[g] - evidence.last.sent(g.number)) for g in mine if not g.sequenced)
+    twice = {group: _twice_and_late(evidence, group, rx) for group in mine}
+    duplicates = sum(duplicates for duplicates, _ in twice.values())
     times = _times(evidence, mine)
     unsent = max(0, stream.frames - sent)
     return StreamResult(
@@ -80,7 +79,7 @@ def _result(evidence: Evidence, gate: Gate, index: int, common: tuple[str, ...])
         unsent=unsent,
         received=min(sent, max(0, sum(arrived.values()) - duplicates)),
         duplicates=duplicates,
-        reordered=counts[sequenced].reordered,
+        reordered=twice[sequenced][1],
         seconds=0.0 if times is None else times[1] - times[0],
         longest_gap_s=0.0 if times is None else longest_gap_s(evidence.looks, mine, rx, times),
         stray=_strays(evidence, mine, stream),
@@ -94,6 +93,22 @@ def _result(evidence: Evidence, gate: Gate, index: int, common: tuple[str, ...])
         if times is None
         else windows(stream, mine, rx, [*evidence.looks, evidence.last], times, gate.look_s),
     )
+
+
+def _twice_and_late(evidence: Evidence, group: Group, rx: int) -> tuple[int, int]:
+    """Duplicates and reordered frames of a group at the receiving port.
+
+    The server looks at the numbers of all its ports together, so that to it a frame that was flooded came again. One
+    that comes again after others did is a late one to it. Of frames without numbers only this is known: whether more
+    came than were sent.
+    """
+    count = evidence.last.counts.get(group.number, Count())
+    arrived = count.received.get(rx, 0)
+    elsewhere = sum(count.received.values()) - arrived
+    duplicates = max(0, count.duplicates - elsewhere)
+    reordered = max(0, count.reordered - max(0, elsewhere - count.duplicates))
+    surplus = max(0, arrived - duplicates - evidence.last.sent(group.number))
+    return duplicates + surplus, max(0, reordered - surplus)
 
 
 def _times(evidence: Evidence, mine: Sequence[Group]) -> tuple[float, float] | None:
@@ -138,13 +153,16 @@ def _counting_faults(
         if not group.sequenced:
             continue
         arrived = evidence.last.received(group.number, rx)
-        lost = evidence.last.sent(group.number) - (arrived - count.duplicates)
+        duplicates, _ = _twice_and_late(evidence, group, rx)
+        lost = evidence.last.sent(group.number) - (arrived - duplicates)
         # A frame that never came at the end of a stream has no later number that would miss it.
         if count.dropped > max(0, lost):
             yield f"missed {count.dropped:,} sequence numbers, though it lacks {max(0, lost):,} frames"
-        if count.duplicates and len(mine) > 1:
+        if (rest := unsorted(count)) and some_beyond(count) and some_below(count):
+            yield f"did not tell which of {rest:,} frames took less than 10 µs, and which more than a second"
+        if duplicates and len(mine) > 1:
             yield (
-                f"got {count.duplicates:,} of {arrived:,} probe frames more than once: it numbers no others, "
+                f"got {duplicates:,} of {arrived:,} probe frames more than once: it numbers no others, "
                 "so duplicates could hide their loss"
             )
     for number, counter, port in (
@@ -155,10 +173,24 @@ def _counting_faults(
         if grown > 0:
             did = "could not send" if counter == "send_errors" else "had no room for, or got damaged,"
             yield f"its own port {port} {did} {grown:,} frames"
+    yield from _lies(evidence, stream.tx)
     # A link that is lost at the receiving port is the device's doing, as far as anybody can tell: its frames are lost.
     number = evidence.numbers[stream.tx]
     if number in evidence.lost_links or not evidence.after.links_up.get(number, False):
         yield f"its own port {stream.tx} lost its link, so nothing left there for a while"
+
+
+def _lies(evidence: Evidence, tx: str) -> Iterator[str]:
+    """What a port was handed in this run and its adapter did not send."""
+    number = evidence.numbers[tx]
+    if number not in evidence.before.left or number not in evidence.after.left:
+        return
+    left = evidence.after.left[number] - evidence.before.left[number]
+    handed = sum(
+        evidence.last.sent(group.number) for group in evidence.groups if evidence.streams[group.stream].tx == tx
+    )
+    if left < handed:
+        yield f"its own port {tx} sent {left:,} of {handed:,} frames that it was handed"
 
 
 def _server_faults(evidence: Evidence, gate: Gate) -> Iterator[str]:

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from nfvcert.drivers.traffic.trex.counters import Count, Look
-from nfvcert.drivers.traffic.trex.latency import latency_summary
+from nfvcert.drivers.traffic.trex.latency import BEYOND_US, latency_summary, some_beyond
 from nfvcert.drivers.traffic.trex.streams import Group
 from nfvcert.drivers.traffic.trex.timeline import gaps, longest_look_s
 from nfvcert.protocols import LatencySummary, Stream, Window
@@ -39,6 +39,7 @@ def windows(
     silences = tuple(gaps(looks, mine, port, times))
     lost = _lost_so_far(looks, mine, port, (start + RAMP_S, end))
     edges = [_look_at(looks, start + first * spacing) for first, _ in stream.windows[1:]]
+    timed = next(group.number for group in mine if group.sequenced)
     told = []
     for first, after in itertools.pairwise([0, *edges, len(looks) - 1]):
         began, ended = max(looks[first].at_s, start), min(looks[after].at_s, end)
@@ -52,7 +53,7 @@ def windows(
                 sent=sent,
                 received=sent - (lost[after] - lost[first]),
                 longest_gap_s=max((gap_s for at, gap_s in silences if began < at <= ended), default=spacing),
-                latency=_latency(looks[first], looks[after], next(group.number for group in mine if group.sequenced)),
+                latency=_latency(looks[first], looks[after], looks[-1], timed),
                 invalid=tuple(_faults(looks[first : after + 1], (began, ended), sent / stream.rate_fps, bound_s)),
             )
         )
@@ -97,11 +98,18 @@ def _lost_so_far(looks: Sequence[Look], mine: Sequence[Group], port: int, steady
     return [max(0, frames) for frames in itertools.accumulate(reversed(lost), min)][::-1]
 
 
-def _latency(before: Look, after: Look, group: int) -> LatencySummary | None:
-    had, has = (_histogram(look.counts.get(group, Count())) for look in (before, after))
-    grown = {bucket: frames - had.get(bucket, 0) for bucket, frames in has.items()}
-    return latency_summary(Count(latency={"histogram": grown}))
+def _latency(before: Look, after: Look, last: Look, group: int) -> LatencySummary | None:
+    """Of the frames between two looks. Extremes are told of the whole stream only: where one of its frames took longer
+    than the largest bucket, all that are in no bucket are taken for such.
+    """
+    had, has, all_of_it = (look.counts.get(group, Count()) for look in (before, after, last))
+    then, now = _histogram(had), _histogram(has)
+    came = sum(has.received.values()) - sum(had.received.values())
+    told: dict[str, object] = {"histogram": {bucket: frames - then.get(bucket, 0) for bucket, frames in now.items()}}
+    if some_beyond(all_of_it):
+        told["total_max"] = BEYOND_US
+    return latency_summary(Count(received={0: max(0, came)}, latency=told))
 
 
 def _histogram(count: Count) -> Mapping[str, int]:
-    return {bucket: int(frames) for bucket, frames in (count.latency or {}).get("histogram", {}).items()}
+    return {bucket: int(frames) for bucket, frames in ((count.latency or {}).get("histogram") or {}).items()}

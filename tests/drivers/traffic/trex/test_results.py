@@ -123,18 +123,51 @@ class TestLatency:
         assert (summary.min_us, summary.p50_us, summary.max_us) == (30, 40, 5000)
 
     def test_buckets_at_the_end_of_a_decade(self) -> None:
-        summary = latency_summary(Count(latency={"histogram": {"0": 1, "90": 1, "100": 1, "900": 1}, "total_min": 3}))
+        told = {"histogram": {"0": 1, "90": 1, "100": 1, "900": 1}, "total_min": 3}
+        summary = latency_summary(Count(received={1: 4}, latency=told))
         assert summary is not None
         assert summary.histogram == ((10.0, 1), (100.0, 1), (200.0, 1), (1000.0, 1))
         assert summary.min_us == 3
 
-    def test_a_latency_below_the_histogram_is_waited_for(self) -> None:
-        assert latency_untold(Count(latency={"histogram": {"0": 3}, "total_min": 0}))
-        assert not latency_untold(Count(latency={"histogram": {"0": 3}, "total_min": 4}))
-        assert not latency_untold(Count(latency={"histogram": {"10": 3}, "total_min": 0}))
-        assert latency_untold(Count(received={0: 0, 1: 4}, latency={"histogram": {"10": 3}, "total_min": 0}))
-        assert not latency_untold(Count(received={1: 3}, latency={"histogram": {"10": 3}, "total_min": 0}))
-        assert not latency_untold(Count(received={1: 3}))
+    def test_bucket_0_is_what_the_others_leave(self) -> None:
+        """The server never forgets what was in it: 110 more came out of v3.08 than had come in."""
+        told = {"histogram": {"0": 410, "10": 100, "20": 100}, "total_min": 5, "total_max": 27}
+        summary = latency_summary(Count(received={1: 500}, latency=told))
+        assert summary is not None
+        assert summary.histogram == ((10.0, 300), (20.0, 100), (30.0, 100))
+        whole = latency_summary(Count(received={1: 200}, latency=told))
+        assert whole is not None
+        assert (whole.histogram, whole.p50_us, whole.min_us) == (((20.0, 100), (30.0, 100)), 20, 10)
+
+    def test_frames_that_were_all_fast_have_no_histogram(self) -> None:
+        summary = latency_summary(Count(received={1: 500}, latency={"total_min": 3, "total_max": 8}))
+        assert summary is not None
+        assert (summary.min_us, summary.p50_us, summary.max_us, summary.histogram) == (3, 8, 8, ((10.0, 500),))
+
+    def test_what_is_longer_than_the_largest_bucket_is_not_the_shortest(self) -> None:
+        told = {"histogram": {"10": 970}, "total_min": 12, "total_max": 1_250_000}
+        summary = latency_summary(Count(received={1: 1000}, latency=told))
+        assert summary is not None
+        assert (summary.min_us, summary.p90_us, summary.p99_us, summary.max_us) == (12, 20, 1_250_000, 1_250_000)
+
+    def test_of_frames_in_no_bucket_it_must_be_known_which_they_are(self) -> None:
+        told = {"histogram": {"10": 970}, "total_min": 5, "total_max": 1_250_000}
+        last = look(1.5, 1000, latency=told)
+        assert result(last=last).invalid == (
+            "did not tell which of 30 frames took less than 10 µs, and which more than a second",
+        )
+
+    def test_a_latency_outside_the_histogram_is_waited_for(self) -> None:
+        def untold(received: int, lasted_s: float = 0.5, **told: object) -> bool:
+            return latency_untold(Count(received={0: 0, 1: received}, latency=told), lasted_s)
+
+        assert untold(4, histogram={"10": 3}, total_min=0)
+        assert untold(3, histogram={"0": 3}, total_min=0)
+        assert untold(3, total_min=0)
+        assert not untold(4, histogram={"10": 3}, total_min=4)
+        assert untold(4, 1.2, histogram={"10": 3}, total_min=4), "one of them may have taken more than a second"
+        assert not untold(3, 1.2, histogram={"10": 3}, total_min=0)
+        assert not latency_untold(Count(received={1: 3}), 1.2)
 
     def test_no_frame_has_no_latency(self) -> None:
         assert latency_summary(Count()) is None
@@ -174,11 +207,26 @@ class TestResults:
         assert dict(found.stray) == {}
 
     def test_loss_duplicates_order_and_strays(self) -> None:
-        count = Count({0: 1000}, {1: 955, 2: 40}, LATENCY, dropped=50, reordered=7, duplicates=5)
+        count = Count({0: 1000}, {1: 955}, LATENCY, dropped=50, reordered=7, duplicates=5)
         found = result(last=Look(1.5, 0.0, {1: count}, {}))
         assert (found.received, found.lost, found.duplicates, found.reordered) == (950, 50, 5, 7)
-        assert found.stray == {"tg2": 40}
         assert found.invalid == ()
+
+    def test_what_a_switch_floods_is_neither_lost_nor_a_duplicate(self) -> None:
+        """v3.08 counts so what comes to two of its ports; no frame is missing."""
+        count = Count({0: 4000}, {1: 4000, 2: 4000}, LATENCY, reordered=2470, duplicates=1530)
+        stream = dataclasses.replace(STREAM, rate_fps=4000)
+        seen = looks(fps=4000, frames=4000)
+        last = Look(1.5, 0.0, {1: count}, {})
+        found = result(streams=(stream,), groups=groups((stream,), 1), looks=seen, last=last)
+        assert (found.received, found.lost, found.duplicates, found.reordered) == (4000, 0, 0, 0)
+        assert found.stray == {"tg2": 4000}
+        assert found.invalid == ()
+
+    def test_a_duplicate_that_comes_after_others_is_none_too_late(self) -> None:
+        count = Count({0: 1000}, {1: 1020}, LATENCY, reordered=25)
+        found = result(last=Look(1.5, 0.0, {1: count}, {}))
+        assert (found.received, found.lost, found.duplicates, found.reordered) == (1000, 0, 20, 5)
 
     def fast(self, load: Count, probes: Count) -> StreamResult:
         counts = {1: load, 2: probes}
@@ -230,6 +278,12 @@ class TestGates:
     )
     def test_what_spoils_nothing_is_no_reason(self, changes: Mapping[str, Any]) -> None:
         assert result(after=self.after(**changes)).invalid == ()
+
+    @pytest.mark.parametrize(("left", "valid"), [(1007, True), (1000, True), (999, False)])
+    def test_what_an_adapter_did_not_send_is_no_loss_of_the_device(self, left: int, valid: bool) -> None:
+        """It may send more: it answers ARP requests."""
+        found = result(before=self.after(left={0: 50, 1: 3}), after=self.after(left={0: 50 + left, 1: 3}))
+        assert found.invalid == (() if valid else ("its own port tg0 sent 999 of 1,000 frames that it was handed",))
 
     def test_a_link_that_came_back_was_lost_all_the_same(self) -> None:
         assert "tg0 lost its link" in result(lost_links=frozenset({0})).invalid[0]

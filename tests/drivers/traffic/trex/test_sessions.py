@@ -177,6 +177,14 @@ class TestLoss:
 
 
 class TestOverload:
+    def test_a_server_shows_what_its_ports_need_and_no_more(self, open_generator: Open) -> None:
+        """It could send far more than it can receive: what it reaches then would say nothing."""
+        ports = {name: TrexPort(name, number, 10e6) for number, name in enumerate(("tg0", "tg1"))}
+        found = open_generator(ports=ports).calibrate()
+        assert found.problems == ()
+        for ceiling in found.ceiling_fps.values():
+            assert 1.1 < ceiling / ports["tg0"].line_rate_fps(64) < 1.6
+
     def test_more_than_the_server_can_is_no_result(self, generator: TrexGenerator) -> None:
         """It would send all of it, later: the counters alone would show no loss, at a rate that never was."""
         asked = Stream("tg0", "tg1", 64, 1_000_000, 0.3)
