@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from nfvcert.archive import Evidence
-from nfvcert.errors import CriterionFailed, InvalidMeasurement, NotRun, SuiteError
+from nfvcert.errors import CriterionFailed, InvalidMeasurement, NotRun, SuiteError, Undeclared
 from nfvcert.history import Baseline, Baselines, Facts, NoBaseline
 from nfvcert.judge import CriterionResult, ForeignResult, Verdict, judge, worst
 from nfvcert.measure.kpi import Condition, Measurement
@@ -59,6 +59,7 @@ class KpiRecorder:
         self.measured: list[Measurement] = []
         self.results: list[CriterionResult] = []
         self.foreign: list[ForeignResult] = []
+        self._untold: dict[str, str] = {}
 
     def measure(self, name: str, value: float | Estimate, **conditions: Condition) -> Verdict | None:
         """Record a KPI, in the catalogue's unit, under conditions, and judge it.
@@ -146,6 +147,16 @@ class KpiRecorder:
         self.foreign += own
         self._append(ForeignTested(stream=self._plan.stream, results=own))
 
+    def cannot_tell(self, name: str, why: str) -> None:
+        """Say that a declared KPI cannot be measured in this lab, and why: nobody is at fault.
+
+        Where no required criterion asks for it, the test may pass without it. Raises SuiteError for a KPI that the test
+        does not declare.
+        """
+        self._check_declared(name)
+        self._untold[name] = why
+        self.note(untold={name: why})
+
     def note(self, **facts: Any) -> None:
         """Keep facts as evidence of this test."""
         self.evidence.add("note", facts)
@@ -155,8 +166,8 @@ class KpiRecorder:
 
         An advisory criterion raises nothing, and a missed one that is waived neither.
         Raises CriterionFailed when a criterion was missed or a foreign test failed, InvalidMeasurement when a
-        criterion stayed undecided, NotRun when a required foreign test did not run, SuiteError when a declared KPI
-        was not measured.
+        criterion stayed undecided, NotRun when a required foreign test did not run, Undeclared when one asks for what
+        this lab cannot tell, SuiteError when a declared KPI was not measured.
         """
         deciding = [result for result in self.results if result.decides]
         required = [result for result in self.foreign if result.required]
@@ -169,7 +180,10 @@ class KpiRecorder:
             raise InvalidMeasurement("; ".join(undecided))
         if unknown := [result.sentence for result in required if result.verdict is not Verdict.PASS]:
             raise NotRun(_first(unknown))
-        absent = sorted(set(self._declared) - {measurement.kpi for measurement in self.measured})
+        asked = {each.kpi for each in self._plan.criteria if each.applies and each.decides}
+        if lacking := [why for name, why in self._untold.items() if name in asked]:
+            raise Undeclared(_first(lacking))
+        absent = sorted(set(self._declared) - {measurement.kpi for measurement in self.measured} - self._untold.keys())
         if absent:
             raise SuiteError(f"the test ended without measuring {', '.join(absent)}, which it declares to measure")
         return "; ".join(
@@ -179,10 +193,7 @@ class KpiRecorder:
         )
 
     def _measurement(self, name: str, estimate: Estimate, conditions: dict[str, Condition]) -> Measurement:
-        if name not in self._declared:
-            raise SuiteError(
-                f"{self._test} measures {name}, which its marker measures({', '.join(self._declared)}) does not declare"
-            )
+        self._check_declared(name)
         kpi = self._plan.kpis.get(name)
         if kpi is None:
             raise SuiteError(f"{name} is in no catalogue (testmodels/kpis.yaml)")
@@ -203,6 +214,12 @@ class KpiRecorder:
             )
         except ValidationError as error:
             raise SuiteError(f"{name} cannot be {estimate.value!r}: {error.errors()[0]['msg']}") from error
+
+    def _check_declared(self, name: str) -> None:
+        if name not in self._declared:
+            raise SuiteError(
+                f"{self._test} measures {name}, which its marker measures({', '.join(self._declared)}) does not declare"
+            )
 
     def _judge(self, measurement: Measurement) -> list[CriterionResult]:
         """The criteria that this measurement answers."""

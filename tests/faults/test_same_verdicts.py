@@ -27,8 +27,6 @@ WITH_TREX = ("above-70", "late-frames", "slow-generator", "lying-generator")
 LIE = pytest.mark.xfail(
     strict=True, reason="an af_packet port of TRex counts what it hands on, and nobody looks at the cable: REJECTED"
 )
-UNTOLD_BY_TREX = "network.delay_variation.p99"
-"""Which is why no run with TRex can be ACCEPTED while its model asks for it."""
 
 
 @pytest.fixture(scope="module")
@@ -109,15 +107,9 @@ def test_a_fault_is_found_with_trex_too(case: Case, lab: embedded.EmbeddedLab, w
 
 
 @needs_trex
-def test_all_that_trex_can_tell_is_met_by_the_healthy_lab_too(
-    lab: embedded.EmbeddedLab, with_trex: Path, tmp_path: Path
-) -> None:
+def test_the_healthy_lab_is_accepted_with_trex_too(lab: embedded.EmbeddedLab, with_trex: Path, tmp_path: Path) -> None:
     run = certified_there(lab, with_trex, quick_model(tmp_path, None, **HEALTHY), tmp_path / "reports")
-    judgement = run.stream.judgement
-    unmet = {found.criterion.kpi for found in judgement.criteria if found.verdict != "PASS"}
-    assert unmet == {UNTOLD_BY_TREX}, run.output
-    blamed = {found.sentence for found in judgement.findings if found.blame}
-    assert blamed == {"the generator of this lab keeps no latencies of single frames, and so knows no delay variation"}
+    assert run.stream.judgement.decision == "ACCEPTED", run.output
     assert "TRex v" in run.stream.model_dump_json()
 
 

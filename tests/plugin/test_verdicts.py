@@ -56,6 +56,8 @@ def test_a_missed_criterion_rejects_with_the_judges_sentence(project: Project) -
         ("kpi.measure('network.test.speed', float('nan'))", "INCONCLUSIVE", "finite"),
         ("kpi.measure('network.test.sped', 1.0)", "INCONCLUSIVE", "does not declare"),
         ("pass", "INCONCLUSIVE", "ended without measuring network.test.speed"),
+        ("kpi.cannot_tell('network.test.speed', 'there is no clock')", "INCONCLUSIVE", "there is no clock"),
+        ("kpi.cannot_tell('network.test.sped', 'there is no clock')", "INCONCLUSIVE", "does not declare"),
         ("import json; json.loads('{')", "INCONCLUSIVE", "JSONDecodeError"),
         ("pytest.xfail('known')", "INCONCLUSIVE", "xfail"),
         ("shell('leaf-9')", "INCONCLUSIVE", "leaf-9"),
@@ -69,6 +71,21 @@ def test_only_an_assertion_blames_the_release(project: Project, body: str, verdi
     assert text in run.sentence("test_it")
     assert run.stream.judgement.decision == ("REJECTED" if verdict == "FAIL" else "INCONCLUSIVE")
     assert run.status == (1 if verdict == "FAIL" else 10)
+
+
+def test_what_a_lab_cannot_tell_and_nobody_asks_for_keeps_nothing_from_being_accepted(project: Project) -> None:
+    project.suite("""
+    @pytest.mark.measures("network.test.speed", "network.test.errors")
+    def test_it(kpi):
+        kpi.measure("network.test.speed", 200.0)
+        kpi.cannot_tell("network.test.errors", "there is no counter")
+    """)
+    run = project.run()
+    assert run.verdicts == {"test_it": "PASS"}, run.output
+    assert run.stream.judgement.decision == "ACCEPTED"
+    assert run.folder is not None
+    (evidence,) = run.folder.glob("evidence/*test_it-*")
+    assert "there is no counter" in evidence.read_text()
 
 
 @pytest.mark.parametrize("phase", ["setup", "teardown"])
