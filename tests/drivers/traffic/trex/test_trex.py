@@ -30,8 +30,6 @@ INVENTORY: Any = {
 
 
 class TestTrex(TrafficGeneratorContract):
-    test_windows_tell_all_that_was_sent = None  # type: ignore[assignment]  # there is no recorded session of it yet
-
     @pytest.fixture
     def ends(self) -> Ends:
         return "tg0", "tg1"
