@@ -25,7 +25,8 @@ __all__ = ["LIMITS", "Limit", "verdicts"]
 
 SIDES = ("inside", "outside")
 WRONG = {"inside": "FAIL", "outside": "PASS"}
-VERDICTS = ("PASS", "INCONCLUSIVE", "FAIL")
+VERDICTS = ("PASS", "INCONCLUSIVE", "FAIL", "NOT_RUN")
+"""NOT_RUN: the generator vouched for no measurement."""
 
 
 @dataclass(frozen=True)
