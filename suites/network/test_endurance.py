@@ -21,7 +21,7 @@ pytestmark = [
 
 PIECE_SECONDS = 60.0
 """Sent without a break. Between two pieces nobody listens for some 0.2 s."""
-SPARE_WINDOWS = 4
+SPARE_WINDOWS = 10
 """So many may be of no use in however short a test."""
 
 

@@ -13,6 +13,13 @@ from nfvcert.protocols import LatencySummary, Stream, StreamResult
 LATENCY = LatencySummary(2, 3, 4, 9, 10, 11, 1)
 
 
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    slept: list[float] = []
+    monkeypatch.setattr("nfvcert.drivers.traffic.calibration.time.sleep", slept.append)
+    return slept
+
+
 class Loop:
     """A loop on which so many frames a second can be sent, and fewer are received whole."""
 
@@ -86,6 +93,20 @@ def test_a_stall_of_the_machine_is_no_problem_of_the_generator() -> None:
     loop = Loop(lambda _: 100_000)
     loop.stalls = 2
     assert calibrate(loop.run, "a", "b").problems == ()
+
+
+def test_a_stall_that_spoils_a_whole_search_is_waited_for(pauses: list[float]) -> None:
+    loop = Loop(lambda _: 100_000)
+    runs = iter(range(100))
+
+    def run(streams: Sequence[Stream]) -> list[StreamResult]:
+        loop.stalls = int(1 <= next(runs) < 1 + 2 * 6)  # after the gentle one: two searches of six trials
+        return loop.run(streams)
+
+    found = calibrate(run, "a", "b")
+    assert found.problems == ()
+    assert found.ceiling_fps[64] == pytest.approx(90_000)
+    assert pauses == [0.0, 1.0, 2.0, 0.0]
 
 
 def test_a_machine_that_always_stalls_is_one() -> None:
