@@ -34,6 +34,8 @@ pytestmark = [
 FIRST = ("keystone", "nova-api", "nova-scheduler", "nova-conductor", "neutron-server")
 STORES = ("database", "message-broker")
 PROBE_S = 0.25
+TOLD = 200
+"""Characters of an error that are told."""
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl certified"
 
 
@@ -86,7 +88,7 @@ def kill_each(
             assert gone.status == 0, f"{name} does not run: {gone.stderr.strip()}"
             recovered = _recovered(host, place.pids, before, longest_s)
             assert recovered, f"{name} was killed, and {longest_s:g} s later it does not run again"
-            probing.until_it_answers(longest_s)
+            probing.until_it_answers(longest_s, name)
         kept = any(each.name == confirmed.name for each in cloud.sdk.compute.keypairs())
         assert kept, f"{name} was killed, and what the cloud had confirmed before is forgotten"
         cloud.delete(confirmed)
@@ -164,6 +166,7 @@ class _Probing:
     def __init__(self, cloud: CloudSession, objects: Callable[[], tuple[Any, ...]]) -> None:
         """``objects``: asks the object store, where there is one."""
         self.probes: list[Probe] = []
+        self._trouble = ""
         self._objects = objects
         self._cloud = cloud
         self._stop = threading.Event()
@@ -179,12 +182,14 @@ class _Probing:
         self._stop.set()
         self._thread.join()
 
-    def until_it_answers(self, longest_s: float) -> None:
+    def until_it_answers(self, longest_s: float, killed: str) -> None:
         """Go on until three probes in a row are good, and fail when that takes too long."""
         deadline = time.monotonic() + longest_s
         seen = len(self.probes)
         while len(self.probes) < seen + 3 or not all(probe.ok for probe in self.probes[-3:]):
-            assert time.monotonic() < deadline, f"the APIs do not answer {longest_s:g} s after the process runs again"
+            assert time.monotonic() < deadline, (
+                f"{killed} was killed, and {longest_s:g} s after it ran again the APIs do not answer: {self._trouble}"
+            )
             time.sleep(0.05)
 
     def _run(self) -> None:
@@ -206,6 +211,10 @@ class _Probing:
                 sdk.image.get("/images?limit=1"),
                 *self._objects(),
             )
-        except Exception:  # noqa: BLE001 - whatever it is, it was no answer
+        except Exception as error:  # noqa: BLE001 - whatever it is, it was no answer
+            self._trouble = f"{type(error).__name__}: {str(error)[:TOLD]}"
             return False
-        return all(answer.status_code < 400 for answer in answers)
+        refused = next((answer for answer in answers if answer.status_code >= 400), None)
+        if refused is not None:
+            self._trouble = f"status {refused.status_code} of {refused.request.method} {refused.request.path_url}"
+        return refused is None

@@ -98,7 +98,7 @@ CLOUD_CASES = (
         "forgetful-database",
         KILLS_OF_THE_REST,
         (TOKEN,),
-        says="forgotten",
+        says="database was killed, and ",  # a keypair is forgotten; or the user is, whom nothing answers then
     ),
     CloudCase("read-only-database", "The database takes no writes", "read-only-database", IMAGE, (TOKEN,)),
     CloudCase(
