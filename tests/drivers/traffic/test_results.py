@@ -242,13 +242,16 @@ class TestGate:
         case.reports["tg1"] = {"clock_step_s": step_s}
         assert (case.result().invalid == ()) == valid
 
-    @pytest.mark.parametrize(("stolen_s", "valid"), [(0.2, True), (0.21, False)])
+    @pytest.mark.parametrize(("stolen_s", "valid"), [(0.4, True), (0.42, False)])
     def test_processors_that_were_taken_away(self, stolen_s: float, *, valid: bool) -> None:
         case = Case()
         case.machine = dataclasses.replace(case.machine, stolen_s=3 + stolen_s)
         result = case.result()
         assert result.machine["stolen"] == pytest.approx(stolen_s / 2)
         assert (result.invalid == ()) == valid
+        case.stream = dataclasses.replace(STREAM, window_s=0.1)
+        case.seen = dataclasses.replace(case.seen, longest_by_window_ns=(MS,) * 10)
+        assert case.result().invalid == ()
 
     def test_processors_that_were_too_hot(self) -> None:
         case = Case()
