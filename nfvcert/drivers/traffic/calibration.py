@@ -24,7 +24,7 @@ _MODERATE_FPS = 1000.0
 _MODERATE_S = 0.4
 _LEAST_CEILING_FPS = 1000
 _PAUSES_S = (0.0, 1.0, 2.0)
-"""Before each search for a ceiling."""
+"""Before each attempt: what disturbs the machine may need a moment to pass."""
 
 Run = Callable[[Sequence[Stream]], Sequence[StreamResult]]
 """Runs streams on the loop."""
@@ -77,11 +77,12 @@ def without_loop(generator: str = GENERATOR) -> Calibration:
 
 def _gentle(run: Run, stream: Stream) -> StreamResult:
     """A result at a rate that any machine should hold; a stall of the machine may spoil two of three."""
-    for _ in range(2):
+    for pause_s in _PAUSES_S:
+        time.sleep(pause_s)
         result = run([stream])[0]
         if not result.invalid and not result.lost:
-            return result
-    return run([stream])[0]
+            break
+    return result
 
 
 def _ceiling(run: Run, flat_out: Stream, steps_down: Sequence[float]) -> tuple[float, str]:
