@@ -41,6 +41,8 @@ WINDOW_S = 0.01
 """How exactly the end of a loss is told."""
 PAUSE_S = 0.1
 """Of a stream whose last so long nothing came of, the outage goes on."""
+SOON_S = 0.05
+"""When frames flow at the first look, it began no later than this."""
 LOOKED_AT = 20
 """So many windows after the last loss must have been seen, that nothing was lost there."""
 T = TypeVar("T")
@@ -161,7 +163,7 @@ def _outage_s(
     rate: float,
     after_s: float,
     interrupt: Callable[[], object],
-    give_back: Callable[[], object] = lambda: None,
+    give_back: Callable[[], object] | None = None,
 ) -> tuple[float, int]:
     """How long nothing came to a stream that is interrupted, until frames flow again, and how many were lost.
 
@@ -190,13 +192,17 @@ def _outage_s(
             if attempt == ATTEMPTS - 1:
                 raise
         finally:
-            give_back()
+            if give_back is not None:
+                give_back()
+        looked_at = time.monotonic()
         back_at = _flows_again_at(trials, rate)
         if back_at is None:
             return after_s + PATIENCE_S, 1
         if result is not None:
             outage_s = max(result.longest_gap_s, result.lost / rate)
-            if not result.windows[-1].received:  # it went on when the stream had ended
+            # It went on when the stream had ended; or it began so late that only what was sent after that shows it,
+            # where nothing was given back in between that could cost frames too.
+            if not result.windows[-1].received or (give_back is None and back_at > looked_at + SOON_S):
                 still_s = max(0.0, back_at - (flowing_at + BEFORE_S + after_s))
                 outage_s = max(outage_s, result.windows[-1].longest_gap_s + still_s)
             return outage_s, result.lost

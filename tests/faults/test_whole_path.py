@@ -58,9 +58,15 @@ def check(case: Case, run: Certified) -> None:
             4.3,
             "network.reset.planned_time",
         ),
+        (
+            "(sleep 2.8; ip link set tenant-a down; sleep 4; ip link set tenant-a up) >/dev/null 2>&1 &",
+            "REJECTED",
+            3.3,
+            "network.reset.planned_time",
+        ),
         ("ip link set tenant-a down", "REJECTED", 13, "network.reset.planned_time"),
     ],
-    ids=["stops nothing", "takes longer than is looked on", "does not come back"],
+    ids=["stops nothing", "takes longer than is looked on", "begins as the stream ends", "does not come back"],
 )
 def test_restarts(command: str, decision: str, least_s: float | None, says: str, tmp_path: Path) -> None:
     told = YAML(typ="safe").load((ROOT / "lab_inventory/opco-ru.yaml").read_text())
