@@ -5,7 +5,7 @@
 
 # Tests that measure traffic: one after the other, so that none disturbs another. All others run two at a time.
 MEASURING = tests/drivers/traffic tests/embedded/test_devices.py tests/embedded/test_faults.py \
-	tests/embedded/test_ordinary_user.py tests/suites tests/faults
+	tests/embedded/test_ordinary_user.py tests/e2e tests/suites tests/faults
 # Of these, those that spend their time waiting for a cloud: two files at a time, the longest first.
 CLOUDS = tests/faults/test_cloud.py tests/faults/test_objects.py tests/faults/test_foreign.py \
 	tests/suites/test_second_cloud.py
@@ -21,9 +21,9 @@ test: ## check format, style and types, and run all tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -p no:nfvcert -n 2 tests $(MEASURING:%=--ignore=%)
-	.venv/bin/python -m pytest -p no:nfvcert -n 2 --dist loadfile $(CLOUDS)
-	.venv/bin/python -m pytest -p no:nfvcert $(MEASURING) $(CLOUDS:%=--ignore=%)
+	.venv/bin/python -m pytest -p no:nfvcert -rR -n 2 tests $(MEASURING:%=--ignore=%)
+	.venv/bin/python -m pytest -p no:nfvcert -rR -n 2 --dist loadfile $(CLOUDS)
+	.venv/bin/python -m pytest -p no:nfvcert -rR $(MEASURING) $(CLOUDS:%=--ignore=%)
 
 bench: setup ## measure what must be fast; writes benchmarks/results.json
 	.venv/bin/python -m benchmarks

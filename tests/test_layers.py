@@ -25,7 +25,7 @@ LAYERS = (
     (
         "flow",
         {
-            *("measure.trial", "measure.throughput", "judge", "record", "streams", "units"),
+            *("measure.trial", "measure.patience", "measure.throughput", "judge", "record", "streams", "units"),
             *("claims", "schedule", "status", "testcase", "scope", "sizing", "composition"),
             *("presence", "fingerprint", "gathering", "measure.outage", "measure.host"),
             *("measure.steady_state", "measure.sequential", "measure.fio", "measure.durability"),

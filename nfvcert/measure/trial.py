@@ -14,13 +14,12 @@ from typing import Literal
 
 from nfvcert.errors import InvalidMeasurement
 from nfvcert.lab import Lab
+from nfvcert.measure.patience import pause_s
 from nfvcert.protocols import Calibration, LatencySummary, Stream, StreamResult, TrafficGenerator
 
 __all__ = ["TrafficPath", "Trials"]
 
 ATTEMPTS = 6
-PAUSES_S = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Before each further attempt: what disturbed the generator may need a moment to pass."""
 CEILING_MARGIN = 0.95
 """Share of the generator's ceiling up to which its loss counts are believed."""
 
@@ -129,9 +128,10 @@ class Trials:
         for port in dict.fromkeys(stream.tx for stream in streams):
             self._check_ceiling([stream for stream in streams if stream.tx == port])
         reasons: list[str] = []
-        for attempt in range(attempts):
-            if attempt:
-                time.sleep(PAUSES_S[min(attempt, len(PAUSES_S)) - 1])
+        results: tuple[StreamResult, ...] = ()
+        for failures in range(attempts):
+            if failures:
+                time.sleep(pause_s(failures, results))
             results = self._generator.run(streams, during=during)
             for result in results:
                 self._on_result(_facts(result))

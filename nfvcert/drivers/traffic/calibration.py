@@ -1,8 +1,7 @@
 """What the generator can do on a loop without the device, found out before it is trusted.
 
 A port's ceiling is the highest rate that was sent and received whole. It is searched downwards from what a burst at
-full speed reaches, in trials of a fifth of a second, so that a calibration takes 3 s at most. Where none is found, it
-is searched again a little later: what disturbs the machine may need a moment to pass.
+full speed reaches, in trials of a fifth of a second, so that a calibration takes 3 s on a machine that is left alone.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from nfvcert.measure.patience import pause_s
 from nfvcert.protocols import Calibration, Stream, StreamResult
 
 __all__ = ["GENERATOR", "calibrate", "without_loop"]
@@ -23,8 +23,7 @@ _STEPS_DOWN = (0.9, 0.8, 0.65, 0.5, 0.3)
 _MODERATE_FPS = 1000.0
 _MODERATE_S = 0.4
 _LEAST_CEILING_FPS = 1000
-_PAUSES_S = (0.0, 1.0, 2.0)
-"""Before each attempt: what disturbs the machine may need a moment to pass."""
+_ATTEMPTS = 5
 
 Run = Callable[[Sequence[Stream]], Sequence[StreamResult]]
 """Runs streams on the loop."""
@@ -50,11 +49,7 @@ def calibrate(
         problems.append(f"lost {gentle.lost:,} of {gentle.sent:,} frames on its own loop at {_MODERATE_FPS:,.0f} pps")
     ceilings = {}
     for size in () if problems else _SIZES:
-        for pause_s in _PAUSES_S:
-            time.sleep(pause_s)
-            ceilings[size], failed = _ceiling(run, Stream(tx, rx, size, flat_out_fps(size), _TRIAL_S), steps_down)
-            if ceilings[size] >= _LEAST_CEILING_FPS:
-                break
+        ceilings[size], failed = _ceiling(run, Stream(tx, rx, size, flat_out_fps(size), _TRIAL_S), steps_down)
         if ceilings[size] < _LEAST_CEILING_FPS:
             problems.append(
                 f"reaches {ceilings[size]:,.0f} pps only with frames of {size} bytes, {_LEAST_CEILING_FPS:,} are needed"
@@ -76,22 +71,38 @@ def without_loop(generator: str = GENERATOR) -> Calibration:
 
 
 def _gentle(run: Run, stream: Stream) -> StreamResult:
-    """A result at a rate that any machine should hold; a stall of the machine may spoil two of three."""
-    for pause_s in _PAUSES_S:
-        time.sleep(pause_s)
-        result = run([stream])[0]
-        if not result.invalid and not result.lost:
+    """A result at a rate that any machine should hold; a stall of the machine may spoil some."""
+    result = run([stream])[0]
+    for failures in range(1, _ATTEMPTS):
+        if _whole(result):
             break
+        time.sleep(pause_s(failures, [result]))
+        result = run([stream])[0]
     return result
 
 
 def _ceiling(run: Run, flat_out: Stream, steps_down: Sequence[float]) -> tuple[float, str]:
     """The highest rate that was sent and received whole, in fps; 0 when none was, and then why the lowest was not."""
+    result = _highest(run, flat_out, steps_down)
+    for failures in range(1, _ATTEMPTS):
+        if _whole(result) and result.offered_fps >= _LEAST_CEILING_FPS:
+            break
+        time.sleep(pause_s(failures, [result]))
+        result = _highest(run, flat_out, steps_down)
+    if _whole(result):
+        return result.offered_fps, ""
+    return 0.0, "; ".join(result.invalid) or f"{result.lost:,} of {result.sent:,} frames were lost"
+
+
+def _highest(run: Run, flat_out: Stream, steps_down: Sequence[float]) -> StreamResult:
+    """The first on the way down that is whole, or the last."""
     reached = run([flat_out])[0].offered_fps
-    failed = ""
     for share in steps_down:
         result = run([replace(flat_out, rate_fps=max(1.0, share * reached))])[0]
-        if not result.invalid and not result.lost:
-            return result.offered_fps, ""
-        failed = "; ".join(result.invalid) or f"{result.lost:,} of {result.sent:,} frames were lost"
-    return 0.0, failed
+        if _whole(result):
+            break
+    return result
+
+
+def _whole(result: StreamResult) -> bool:
+    return not result.invalid and not result.lost

@@ -29,6 +29,7 @@ class Loop:
         self.asked: list[Stream] = []
         self.stalls = 0
         """Runs, from now on, that are spoilt by the machine."""
+        self.machine: dict[str, float] = {}
 
     def run(self, streams: Sequence[Stream]) -> list[StreamResult]:
         (stream,) = streams
@@ -51,6 +52,7 @@ class Loop:
                 seconds=(sent - 1) / rate,
                 longest_gap_s=1 / rate,
                 latency=LATENCY,
+                machine=self.machine,
                 invalid=invalid,
             )
         ]
@@ -106,7 +108,15 @@ def test_a_stall_that_spoils_a_whole_search_is_waited_for(pauses: list[float]) -
     found = calibrate(run, "a", "b")
     assert found.problems == ()
     assert found.ceiling_fps[64] == pytest.approx(90_000)
-    assert pauses == [0.0, 0.0, 1.0, 2.0, 0.0]  # the gentle one, and the two sizes
+    assert pauses == [0.0, 0.25]
+
+
+def test_a_machine_that_is_held_back_is_waited_for_longer(pauses: list[float]) -> None:
+    loop = Loop(lambda _: 100_000)
+    loop.stalls = 4
+    loop.machine = {"stolen": 0.3}
+    assert calibrate(loop.run, "a", "b").problems == ()
+    assert pauses == [0, 2, 4, 8]
 
 
 def test_a_machine_that_always_stalls_is_one() -> None:
