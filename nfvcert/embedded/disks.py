@@ -76,8 +76,9 @@ def serve(lab: Lab, folder: Path, host: str, disk: str, how: Sequence[str] | Non
     place, log, pid_file = mounts(folder, host) / disk, image.with_suffix(".log"), image.with_suffix(".pid")
     place.touch(mode=0o600)
     pid_file.unlink(missing_ok=True)
-    kit = [program("nbdkit"), "--exit-with-parent", *(served(declared, image) if how is None else how)]
-    command = ["setsid", "--fork", program("nbdfuse"), "--pidfile", str(pid_file), str(place), "[", *kit, "]"]
+    # Over a pipe: with a socket between them, each disk that is killed would leave a folder in /tmp.
+    kit = [program("nbdkit"), "--single", *(served(declared, image) if how is None else how)]
+    command = ["setsid", "--fork", program("nbdfuse"), "--pidfile", str(pid_file), str(place), "--command", *kit]
 
     def launch() -> None:
         with log.open("wb") as output:
