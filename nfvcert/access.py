@@ -117,8 +117,20 @@ class _Access(ABC):
             raise LabError(f"lab {self.lab.lab} declares no traffic generator", what="traffic")
         if self._generator is None:
             trex = self.lab.traffic.generator == "trex"
-            self._generator = _trex(self.lab.traffic) if trex else self._open_generator()
+            self._generator = self._counted(_trex(self.lab.traffic) if trex else self._open_generator())
         return self._generator
+
+    def _counted(self, generator: TrafficGenerator) -> TrafficGenerator:
+        """A generator whose frames are counted at the other end of its cables too, where the inventory says how."""
+        ports = self.lab.traffic.ports if self.lab.traffic else {}
+        told = {name: (port.attached_to, port.counted_by) for name, port in ports.items() if port.counted_by}
+        if not told:
+            return generator
+        from nfvcert.drivers.traffic.cable import CountedByDevice, PortCounter
+
+        return CountedByDevice(
+            generator, {name: PortCounter(self.shell(host), command) for name, (host, command) in told.items()}
+        )
 
     def close(self) -> None:
         """See LabAccess."""

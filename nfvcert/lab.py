@@ -365,6 +365,9 @@ class TrafficPort(Part):
     mac: Mac | None = None
     next_hop_mac: Mac | None = None
     """Where its frames go first, when that cannot be asked by ARP."""
+    counted_by: Text | None = None
+    """A command on the host at the other end that prints how many frames came in there, those that were dropped among
+    them: what the generator or its cable loses is then not taken for a loss of the device."""
 
     def line_rate_fps(self, frame_bytes: int) -> float:
         """Frames per second that the wire carries at a frame size in bytes, FCS included (RFC 1242 §3.5)."""
