@@ -155,6 +155,8 @@ class ParameterValues(Part):
     """MLRsearch: seconds of trials that make a load a bound (RFC 9971)."""
     exceed_ratio: float = Field(default=0.5, ge=0, lt=1)
     pdr_loss_ratio: float = Field(default=0.005, gt=0, lt=1)
+    loss_goals: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    """Further loss ratios to search the highest load for, in the same search (RFC 9971)."""
     min_load: float = Field(default=0.02, gt=0, lt=1)
     """Lowest load of a search, as a share of the line rate."""
     loss_curve: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
@@ -270,6 +272,7 @@ AGAINST_BASELINE = "against its baseline"
 STRICTER: dict[str, Literal["more", "less", "superset"]] = {
     "frame_bytes": "superset",
     "loss_curve": "superset",
+    "loss_goals": "superset",
     "search_width": "less",
     "exceed_ratio": "less",
     "trial_seconds": "more",

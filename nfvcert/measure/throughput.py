@@ -1,4 +1,4 @@
-"""Loss-bound search: the highest load that a device carries with no loss (NDR) or little (PDR).
+"""Loss-bound search: the highest load that a device carries with no loss (NDR), little (PDR), or as much as asked for.
 
 Two strategies, one injected measuring method: multiple loss ratio search by the MLRsearch library
 (RFC 9971; ETSI GS NFV-TST 009 §12), and the plain binary search of RFC 2544 §26.1 with the loss
@@ -8,7 +8,7 @@ verification of TST009 §12.3.3. Loads are frames per second, durations seconds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,11 +50,22 @@ class Trial:
 
 @dataclass(frozen=True)
 class Throughput:
-    """Non-drop rate and partial-drop rate with the bounds that the search left, in fps."""
+    """The rates that were searched, with the bounds that the search left, in fps."""
 
-    ndr: Estimate
-    pdr: Estimate
+    within: Mapping[float, Estimate]
+    """Goal, a loss ratio 0…1 → the highest rate at which no more is lost."""
+    pdr_loss_ratio: float
     trials: tuple[Trial, ...] = field(repr=False)
+
+    @property
+    def ndr(self) -> Estimate:
+        """Non-drop rate."""
+        return self.within[0.0]
+
+    @property
+    def pdr(self) -> Estimate:
+        """Partial-drop rate."""
+        return self.within[self.pdr_loss_ratio]
 
 
 class NotConverged(InvalidMeasurement):
@@ -118,10 +129,10 @@ class _Measurer(AbstractMeasurer):  # type: ignore[misc]  # the library has no t
 
 
 def mlrsearch(measure: Measure, max_load: float, parameters: Parameters) -> Throughput:
-    """NDR and PDR in one multiple loss ratio search (RFC 9971)."""
+    """All goals in one multiple loss ratio search (RFC 9971)."""
     trace = _Trace(measure, parameters.search_seconds_max)
-    goals = [
-        SearchGoal(
+    goals = {
+        loss_ratio: SearchGoal(
             loss_ratio=loss_ratio,
             exceed_ratio=parameters.exceed_ratio,
             relative_width=parameters.search_width,
@@ -130,10 +141,10 @@ def mlrsearch(measure: Measure, max_load: float, parameters: Parameters) -> Thro
             duration_sum=parameters.duration_sum_seconds,
             fail_fast=False,
         )
-        for loss_ratio in (0.0, parameters.pdr_loss_ratio)
-    ]
+        for loss_ratio in _goals(parameters)
+    }
     config = Config()
-    config.goals = goals
+    config.goals = list(goals.values())
     config.min_load = max_load * parameters.min_load  # first: a maximum below the library's own minimum is refused
     config.max_load = max_load
     config.search_duration_max = parameters.search_seconds_max
@@ -142,32 +153,37 @@ def mlrsearch(measure: Measure, max_load: float, parameters: Parameters) -> Thro
         results = MultipleLossRatioSearch(config).search(measurer=_Measurer(trace), debug=lambda _: None)
     except RuntimeError as error:  # the library looks at the clock too, after a trial
         raise trace.unfinished(trace.late() or f"the search did not converge: {error}") from error
-    ndr, pdr = (_estimate(results[goal], config.min_load, max_load) for goal in goals)
-    return Throughput(ndr, pdr, tuple(trace.trials))
+    within = {ratio: _estimate(results[goal], config.min_load, max_load) for ratio, goal in goals.items()}
+    return Throughput(within, parameters.pdr_loss_ratio, tuple(trace.trials))
+
+
+def _goals(parameters: Parameters) -> Sequence[float]:
+    """Loss ratios, the strictest first."""
+    return sorted({0.0, parameters.pdr_loss_ratio, *parameters.loss_goals})
 
 
 def _estimate(result: Any, min_load: float, max_load: float) -> Estimate:
-    """Bounds of the library → estimate. No lower bound: even the lowest load lost too much."""
+    """Bounds of the library → estimate of the load. No lower bound: even the lowest load lost too much.
+
+    The load that was offered, as TST009 §11.2 has it and as a binary search finds it. What the library calls
+    conditional throughput is what was forwarded of it.
+    """
     lower = getattr(result, "relevant_lower_bound", None)
     upper = getattr(result, "relevant_upper_bound", None)
     if lower is None:
         return Estimate(0.0, 0.0, min_load, None)
-    throughput = float(result.conditional_throughput)
-    low = min(float(lower), throughput)
-    return Estimate(
-        throughput, low, float(upper) if upper is not None else max(throughput, min(float(lower), max_load)), None
-    )
+    low = min(float(lower), max_load)
+    return Estimate(low, low, float(upper) if upper is not None else low, None)
 
 
 def binary_search(measure: Measure, max_load: float, parameters: Parameters) -> Throughput:
-    """NDR, then PDR, each by halving the interval (RFC 2544 §26.1).
+    """One goal after the other, each by halving the interval (RFC 2544 §26.1).
 
     A lossy trial is repeated once before it counts (TST009 §12.3.3): transient loss is not capacity.
     """
     trace = _Trace(measure, parameters.search_seconds_max)
-    ndr = _bisect(trace, 0.0, max_load, parameters)
-    pdr = _bisect(trace, parameters.pdr_loss_ratio, max_load, parameters)
-    return Throughput(ndr, pdr, tuple(trace.trials))
+    within = {loss_ratio: _bisect(trace, loss_ratio, max_load, parameters) for loss_ratio in _goals(parameters)}
+    return Throughput(within, parameters.pdr_loss_ratio, tuple(trace.trials))
 
 
 def _bisect(trace: _Trace, loss_ratio: float, max_load: float, parameters: Parameters) -> Estimate:

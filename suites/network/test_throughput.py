@@ -31,7 +31,7 @@ FRAMES = 4500
 """Of fewer, not even none lost shows at once that less than 0.1 % are (`measure.sequential.share_until_decided`)."""
 
 
-@pytest.mark.measures("network.throughput.ndr", "network.throughput.pdr")
+@pytest.mark.measures("network.throughput.ndr", "network.throughput.pdr", "network.throughput.within_loss")
 @pytest.mark.expected_seconds(6)
 def test_throughput(
     throughput: Callable[[int], Throughput], parameters: Parameters, kpi: KpiRecorder, frame_bytes: int
@@ -42,6 +42,9 @@ def test_throughput(
         draw(found.trials)
     kpi.measure("network.throughput.ndr", found.ndr, frame_bytes=frame_bytes, flows=parameters.flows)
     kpi.measure("network.throughput.pdr", found.pdr, frame_bytes=frame_bytes, flows=parameters.flows)
+    for goal in parameters.loss_goals:
+        conditions = {"frame_bytes": frame_bytes, "flows": parameters.flows, "loss_ratio": goal}
+        kpi.measure("network.throughput.within_loss", found.within[goal], **conditions)
 
 
 @pytest.mark.measures("network.imix.ndr")

@@ -87,3 +87,15 @@ def test_every_trial_is_told() -> None:
 @pytest.mark.parametrize("line_rate", [14_880.95, 2349.6, 812.7, 137.6])
 def test_slow_ports_are_searched_too(line_rate: float) -> None:
     assert search(device(1e9), line_rate, Parameters()).ndr.low == pytest.approx(line_rate, rel=1e-6)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_goals_of_the_model_are_searched_besides(strategy: str) -> None:
+    parameters = Parameters.model_validate({"search": strategy, "loss_goals": [0.2, 0.005, 0.1]})
+    found = search(device(9000), LINE_RATE, parameters)
+    assert list(found.within) == [0.0, 0.005, 0.1, 0.2]
+    # Of 10,000 a second, 1,000 exceed the capacity: a tenth is lost.
+    assert found.within[0.1].value == pytest.approx(9000 / 0.9, rel=0.02)
+    assert found.within[0.2].value == pytest.approx(9000 / 0.8, rel=0.02)
+    assert found.pdr is found.within[0.005]
+    assert found.ndr.value == pytest.approx(9000, rel=0.02)
