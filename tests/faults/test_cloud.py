@@ -22,7 +22,7 @@ from nfvcert import embedded
 from nfvcert.drivers.through import Through
 from nfvcert.embedded.faults import seeded
 from tests.certify import ROOT, Certified, certify, command
-from tests.faults.cloud_catalogue import CLOUD_CASES, CloudCase, table
+from tests.faults.cloud_catalogue import CLOUD_CASES, KILLS_OF_THE_REST, CloudCase, table
 
 QUICK: Mapping[str, object] = {
     "api_ready_seconds": 12,
@@ -86,8 +86,12 @@ def test_a_fault_of_the_cloud_is_found(case: CloudCase, lab: embedded.EmbeddedLa
 
 
 def test_the_cloud_is_whole_after_all_faults(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
-    """Each fault was taken out again: what fails above fails for its fault."""
+    """Each fault was taken out again: what fails above fails for its fault.
+
+    That all else that was killed comes back takes minutes; tests/suites/test_domains.py shows it of a healthy cloud.
+    """
     wanted = {case.fails for case in CLOUD_CASES if case.fails and not case.fault.startswith("slow")}
+    wanted.discard(KILLS_OF_THE_REST)
     run = certify_vim(tmp_path / "reports", *wanted, **PATIENT)
     assert lab.run_dir.exists()
     for test in sorted(wanted):
