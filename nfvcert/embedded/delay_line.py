@@ -2,8 +2,9 @@
 
     PYTHON delay_line.py INTERFACE_IN INTERFACE_OUT SECONDS
 
-It says when it is ready, and lives as long as whoever started it. Frames leave with the mark MARK, by which rules tell
-them from those that have yet to go through here.
+It says when it is ready, then each time that a frame was later than all before it by how many seconds it was late, and
+lives as long as whoever started it. Frames leave with the mark MARK, by which rules tell them from those that have yet
+to go through here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import struct
 import sys
 import time
 from collections import deque
@@ -21,6 +23,7 @@ __all__ = ["MARK"]
 MARK = 0x6E6676
 _ALL_PROTOCOLS = 0x0003
 _SO_RCVBUFFORCE = 33
+_SO_TIMESTAMPNS = 35
 _ROOM_BYTES = 1 << 26
 _SPIN_S = 0.0001
 """The last part of a wait: a sleep may take longer than asked for."""
@@ -38,17 +41,24 @@ def _main(came_by: str, leaves_by: str, late_s: float) -> None:
         out.bind((leaves_by, 0))
         out.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK)
         into.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM_BYTES)
+        into.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         into.bind((came_by, _ALL_PROTOCOLS))
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+        print("ready", flush=True)  # noqa: T201 - to whoever started us
         waiting: deque[tuple[float, bytes]] = deque()
+        latest_s = 0.0
         while os.getppid() == parent:
-            now = time.monotonic()
-            rest = waiting[0][0] - now if waiting else _LOOK_S
+            rest = waiting[0][0] + late_s - time.time() if waiting else _LOOK_S
             if rest <= 0:
-                out.send(waiting.popleft()[1])
+                came, frame = waiting.popleft()
+                out.send(frame)
+                if (was_s := time.time() - came) > latest_s:
+                    latest_s = was_s
+                    print(f"{latest_s:.6f}", flush=True)  # noqa: T201
             elif select.select([into], [], [], max(0.0, rest - _SPIN_S))[0]:
-                waiting.append((time.monotonic() + late_s, into.recv(1 << 16)))
+                frame, (stamp, *_), *_ = into.recvmsg(1 << 16, socket.CMSG_SPACE(16))
+                seconds, nanoseconds = struct.unpack("ll", stamp[2])
+                # By the kernel: what held us up before we took it is a part of how late it gets.
+                waiting.append((seconds + nanoseconds / 1e9, frame))
 
 
 if __name__ == "__main__":

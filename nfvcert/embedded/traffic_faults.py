@@ -218,6 +218,8 @@ class LateFrames(_AtEgress):
     """So many of each ``of`` frames."""
     of: int = 10
     late_s: float = 0.04
+    latest_s: float = field(default=0.0, init=False)
+    """How late the latest frame really was, once it is over: on a busy machine later than asked for."""
     _line: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -245,7 +247,8 @@ class LateFrames(_AtEgress):
         """End the delay line; what is still to come out of it is lost."""
         if self._line:
             self._line.kill()
-            self._line.communicate()
+            told, _ = self._line.communicate()
+            self.latest_s = float((told.split() or [b"0"])[-1])
 
     def clear(self, sites: Sites) -> None:
         """Send no frames there any more."""

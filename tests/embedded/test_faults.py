@@ -12,6 +12,7 @@ from nfvcert import embedded
 from nfvcert.embedded import EmbeddedLab
 from nfvcert.embedded.faultmarks import marks
 from nfvcert.embedded.faults import FAULTS, seeded
+from nfvcert.embedded.traffic_faults import LateFrames
 from nfvcert.embedded.wiring import Site
 from nfvcert.errors import LabError, Unreachable
 from tests.embedded import frames
@@ -75,7 +76,7 @@ def late_s(seen: frames.Run, port: str = "tg1") -> list[float]:
 
 
 def test_late_frames(introduced: EmbeddedLab) -> None:
-    with seeded(introduced, "late-frames", frames=3, of=10, late_s=0.05):
+    with seeded(introduced, "late-frames", frames=3, of=10, late_s=0.05) as fault:
         seen = frames.run(introduced, "tg0", "tg1", frames=200, listen=["tg1"], settle_s=0.2)
         assert (seen.lost("tg1"), len(seen.seen["tg1"].at)) == (0, 200)
         late = [took for took in late_s(seen) if took > 0.045]
@@ -85,6 +86,8 @@ def test_late_frames(introduced: EmbeddedLab) -> None:
         assert max(late_s(frames.run(introduced, "tg1", "tg0", frames=200, listen=["tg0"]), "tg0")) < 0.045
     seen = frames.run(introduced, "tg0", "tg1", frames=200, listen=["tg1"])
     assert (seen.lost("tg1"), [took for took in late_s(seen) if took > 0.045]) == (0, [])
+    assert isinstance(fault, LateFrames)
+    assert 0.05 <= fault.latest_s < 0.1
 
 
 def test_latency_spikes(introduced: EmbeddedLab) -> None:
