@@ -1,7 +1,7 @@
 # Each target does all set-up that it needs: the virtual environment .venv and the Debian packages of
 # tools/packages.txt. PYTHON=/path/to/python chooses the interpreter.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lock setup clean
+.PHONY: help demo test test-all bench lock setup clean
 
 # Tests that measure traffic: one after the other, so that none disturbs another. All others run two at a time.
 MEASURING = tests/drivers/traffic tests/embedded/test_devices.py tests/embedded/test_faults.py \
@@ -11,19 +11,22 @@ CLOUDS = tests/faults/test_cloud.py tests/faults/test_objects.py tests/faults/te
 	tests/suites/test_second_cloud.py
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## certify the embedded lab opco-ru; the report is in reports/latest/
 	.venv/bin/pytest -m network --lab=opco-ru
 
-test: ## check format, style and types, and run all tests
+test: ## check format, style and types, and run the tests, but for those that take long and show little more
+test: ONLY = -m "not long"
+test-all: ## check format, style and types, and run all tests
+test test-all:
 	@tools/setup --for-tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -p no:nfvcert -rR -n 2 tests $(MEASURING:%=--ignore=%)
-	.venv/bin/python -m pytest -p no:nfvcert -rR -n 2 --dist loadfile $(CLOUDS)
-	.venv/bin/python -m pytest -p no:nfvcert -rR $(MEASURING) $(CLOUDS:%=--ignore=%)
+	.venv/bin/python -m pytest -p no:nfvcert -rR $(ONLY) -n 2 tests $(MEASURING:%=--ignore=%)
+	.venv/bin/python -m pytest -p no:nfvcert -rR $(ONLY) -n 2 --dist loadfile $(CLOUDS)
+	.venv/bin/python -m pytest -p no:nfvcert -rR $(ONLY) $(MEASURING) $(CLOUDS:%=--ignore=%)
 
 bench: setup ## measure what must be fast; writes benchmarks/results.json
 	.venv/bin/python -m benchmarks

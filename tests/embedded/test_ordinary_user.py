@@ -16,11 +16,14 @@ from nfvcert.embedded import ensure_privileges
 ROOT = Path(__file__).parents[2]
 
 # The interpreter, its packages and the project may be where no ordinary user can look, and no such user may exist.
-# So all of it is mounted where anybody can, with a user added to the passwd file, in a mount namespace of the test.
+# So all of it is mounted where anybody can, with a user added to the passwd file, in a mount namespace of the test; and
+# anybody may open /dev/fuse, as where udev is, which a small machine has not.
 WORLD = """
 set -eu
 cd "$WORLD"
 mount --bind "$BASE" python; mount --bind "$SITE" site; mount --bind "$ROOT" project; mount --bind passwd /etc/passwd
+test -e fuse || mknod -m 666 fuse c 10 229
+mount --bind fuse /dev/fuse
 cd project
 exec setpriv --reuid=2000 --regid=2000 --clear-groups --bounding-set=-all --inh-caps=-all "$@"
 """

@@ -23,6 +23,7 @@ from nfvcert.drivers.through import Through
 from nfvcert.embedded.faults import seeded
 from tests.certify import ROOT, Certified, certify, command
 from tests.faults.cloud_catalogue import CLOUD_CASES, KILLS_OF_THE_REST, CloudCase, table
+from tests.long import first_of_each_kind
 
 QUICK: Mapping[str, object] = {
     "api_ready_seconds": 12,
@@ -67,7 +68,7 @@ def verdict(run: Certified, test: str) -> str:
     return found.verdict.value
 
 
-@pytest.mark.parametrize("case", CLOUD_CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", first_of_each_kind(CLOUD_CASES))
 def test_a_fault_of_the_cloud_is_found(case: CloudCase, lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     wanted = [*case.passes, case.fails or case.runs]
     with seeded(lab, case.fault, **case.seeded):

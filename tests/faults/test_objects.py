@@ -14,6 +14,7 @@ from tests.certify import ROOT, Certified, certify
 from tests.faults.cloud_catalogue import CloudCase
 from tests.faults.object_catalogue import OBJECT_CASES, table
 from tests.faults.test_cloud import verdict
+from tests.long import first_of_each_kind
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,7 +48,7 @@ def certify_storage(reports: Path, *tests: str) -> Certified:
     return certify("opco-ru", model, reports, "-k", " or ".join(tests), domain="storage", timeout_s=400)
 
 
-@pytest.mark.parametrize("case", OBJECT_CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", first_of_each_kind(OBJECT_CASES))
 def test_a_fault_of_storage_in_the_cloud_is_found(case: CloudCase, lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     with seeded(lab, case.fault, **case.seeded):
         run = certify_storage(tmp_path / "reports", case.fails, *case.passes)

@@ -22,6 +22,7 @@ from nfvcert.embedded.cloud.running import EmbeddedCloud
 from nfvcert.embedded.faults import seeded
 from nfvcert.judge import Verdict
 from tests.certify import ROOT, Certified, certify, gathered, up_alone
+from tests.long import LONG
 
 TOKEN, ACTIVE = "test_tokens_end", "test_servers_are_active_in_time"
 ALONE = (
@@ -56,6 +57,7 @@ def verdict(run: Certified, test: str) -> Verdict:
     return found.verdict
 
 
+@LONG
 def test_the_second_cloud_is_accepted_by_its_inventory_alone(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     """Both suites, by the shipped models; only what needs the service that it is without is left out, and told of."""
     reports = tmp_path / "reports"
