@@ -24,9 +24,9 @@ test test-all:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -p no:nfvcert -rR $(ONLY) -n 2 tests $(MEASURING:%=--ignore=%)
-	.venv/bin/python -m pytest -p no:nfvcert -rR $(ONLY) -n 2 --dist loadfile $(CLOUDS)
-	.venv/bin/python -m pytest -p no:nfvcert -rR $(ONLY) $(MEASURING) $(CLOUDS:%=--ignore=%)
+	.venv/bin/python -m pytest -p no:nfvcert --rerun-show-tracebacks $(ONLY) -n 2 tests $(MEASURING:%=--ignore=%)
+	.venv/bin/python -m pytest -p no:nfvcert --rerun-show-tracebacks $(ONLY) -n 2 --dist loadfile $(CLOUDS)
+	.venv/bin/python -m pytest -p no:nfvcert --rerun-show-tracebacks $(ONLY) $(MEASURING) $(CLOUDS:%=--ignore=%)
 
 bench: setup ## measure what must be fast; writes benchmarks/results.json
 	.venv/bin/python -m benchmarks
