@@ -15,6 +15,7 @@ from nfvcert.suite import (
     Parameters,
     Shell,
     Stream,
+    StreamResult,
     TrafficPath,
     Trials,
     Undeclared,
@@ -41,7 +42,7 @@ WINDOW_S = 0.01
 PAUSE_S = 0.1
 """Of a stream whose last so long nothing came of, the outage goes on."""
 SOON_S = 0.05
-"""When frames flow at the first look, it began no later than this."""
+"""When frames flow at the first look, it began no later than this; and as exactly an outage has to be known."""
 LOOKED_AT = 20
 """So many windows after the last loss must have been seen, that nothing was lost there."""
 T = TypeVar("T")
@@ -67,13 +68,14 @@ def test_failover(
     def give_back() -> None:
         switch.run(redundancy.up)
 
-    def outage_s() -> float:
-        return _outage_s(trials, rate, AFTER_S, lambda: switch.run(redundancy.down), give_back)[0]
+    def outage() -> Estimate:
+        return _outage(trials, rate, AFTER_S, lambda: switch.run(redundancy.down), give_back)[0]
 
-    samples = [_of_the_first_valid(outage_s, ATTEMPTS) for _ in range(parameters.failover_repeats)]
-    kpi.note(outages_s=samples)
+    samples = [_of_the_first_valid(outage, ATTEMPTS) for _ in range(parameters.failover_repeats)]
+    kpi.note(outages_s=[(each.low, each.high) for each in samples])
     # The longest counts: a fail-over that works two times out of three does not work.
-    kpi.measure("network.failover.outage", max(samples), links=2)
+    low, high = max(each.low for each in samples), max(each.high for each in samples)
+    kpi.measure("network.failover.outage", Estimate(high, low, high, None), links=2)
 
 
 @pytest.mark.measures("network.reset.planned_time")
@@ -96,14 +98,14 @@ def test_reset(
     def restart() -> None:
         device.run(reset.command, timeout_s=reset.seconds + PATIENCE_S)
 
-    seconds, lost = _of_the_first_valid(lambda: _outage_s(trials, rate, reset.seconds, restart), ATTEMPTS)
+    outage, lost = _of_the_first_valid(lambda: _outage(trials, rate, reset.seconds, restart), ATTEMPTS)
     if not lost:
         raise InvalidMeasurement(
             f"no frame was lost while {reset.host} ran {reset.command!r}: nothing shows that the device restarted",
             what=reset.host,
             hint="network.dut.reset.command must stop and start all that forwards",
         )
-    kpi.measure("network.reset.planned_time", seconds)
+    kpi.measure("network.reset.planned_time", outage)
 
 
 @pytest.mark.measures("network.overload.recovery_time")
@@ -158,14 +160,14 @@ def _of_the_first_valid(measure: Callable[[], T], attempts: int = GENTLE_ATTEMPT
     return measure()
 
 
-def _outage_s(
+def _outage(
     trials: Trials,
     rate: float,
     after_s: float,
     interrupt: Callable[[], object],
     give_back: Callable[[], object] | None = None,
-) -> tuple[float, int]:
-    """How long nothing came to a stream that is interrupted, until frames flow again, and how many were lost.
+) -> tuple[Estimate, int]:
+    """How long nothing came to a stream that is interrupted, in s, until frames flow again, and how many were lost.
 
     Frames that were lost here and there count as one outage. Raises InvalidMeasurement where the generator does not
     vouch for it, and only when frames flow again: a device that does not come back has failed, whoever looked on.
@@ -189,12 +191,10 @@ def _outage_s(
     looked_at = time.monotonic()
     back = _flows_again(trials, rate)
     if back is None:
-        return after_s + PATIENCE_S, 1
+        return Estimate.exact(after_s + PATIENCE_S), 1
     if spoilt is not None:
         raise spoilt
-    if reasons := dict.fromkeys(reason for window in result.windows for reason in window.invalid):
-        raise InvalidMeasurement("; ".join(reasons), what="traffic generator")
-    outage_s = max(result.longest_gap_s, result.lost / rate)
+    least_s, most_s = _seen_out_s(result, rate)
     # It went on when the stream had ended; or it began so late that only what was sent after that shows it, where
     # nothing was given back in between that could cost frames too.
     if not result.windows[-1].received or (give_back is None and back.latest > looked_at + SOON_S):
@@ -204,8 +204,27 @@ def _outage_s(
                 what="traffic generator",
             )
         still_s = max(0.0, back.latest - (flowing_at + BEFORE_S + after_s))
-        outage_s = max(outage_s, result.windows[-1].longest_gap_s + still_s)
-    return outage_s, result.lost
+        least_s = max(least_s, result.windows[-1].longest_gap_s + still_s)
+        most_s = max(least_s, most_s)
+    return Estimate(most_s, least_s, most_s, None), result.lost
+
+
+def _seen_out_s(result: StreamResult, rate: float) -> tuple[float, float]:
+    """How long a stream was seen to be interrupted, at least and at most.
+
+    While the generator sends nothing, a device may be out unseen: that is no longer than the gap it makes. Raises
+    InvalidMeasurement where that is long, or where it may have lost frames itself.
+    """
+    seen_s = max(result.longest_gap_s, result.lost / rate)
+    spoilt = [window for window in result.windows if window.invalid]
+    if not spoilt:
+        return seen_s, seen_s
+    sound_s = [window.longest_gap_s for window in result.windows if not window.invalid]
+    least_s, most_s = max([result.lost / rate, *sound_s]), max(seen_s, (result.lost + result.unsent) / rate)
+    if any(window.lost for window in spoilt) or most_s - least_s > SOON_S:
+        reasons = dict.fromkeys(reason for window in spoilt for reason in window.invalid)
+        raise InvalidMeasurement("; ".join(reasons), what="traffic generator")
+    return least_s, most_s
 
 
 class Back(NamedTuple):
