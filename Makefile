@@ -16,7 +16,7 @@ help: ## list the targets
 demo: setup ## certify the embedded lab opco-ru; the report is in reports/latest/
 	.venv/bin/pytest -m network --lab=opco-ru
 
-test: ## check format, style and types, and run the tests, but for those that take long and show little more
+test: ## check format, style and types, and run the tests, but for the longest
 test: ONLY = -m "not long"
 test-all: ## check format, style and types, and run all tests
 test test-all:

@@ -27,7 +27,7 @@ settings.load_profile("nfvcert")
 
 def pytest_configure(config: pytest.Config) -> None:
     """What fails while this machine is held back is run again."""
-    config.addinivalue_line("markers", "long: takes long and shows little that no other test shows (tests/long.py)")
+    config.addinivalue_line("markers", "long: takes long, and is shown in parts by others (tests/long.py)")
     config.pluginmanager.register(HeldBack(), "held-back")
 
 

@@ -1,4 +1,4 @@
-"""What takes long and shows little that no other test shows: `make test-all` runs it too, `make test` does not."""
+"""What takes long and is shown in parts by other tests: `make test-all` runs it too, `make test` does not."""
 
 from __future__ import annotations
 

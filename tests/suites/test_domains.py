@@ -11,8 +11,10 @@ import pytest
 
 from nfvcert import embedded
 from tests.certify import ROOT, gathered, left_of
+from tests.long import LONG
 
 
+@LONG
 def test_the_cloud_and_the_hosts_of_a_healthy_lab_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three domains in one stream, by the shipped models; the run starts the cloud, and leaves nothing of it."""
     with tempfile.TemporaryDirectory(prefix="nfvcert-") as run_dir:
