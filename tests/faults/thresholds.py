@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def _main() -> int:
     limits = [limit for limit in LIMITS if given.fault in (None, limit.fault)]
     found: Counter[tuple[str, str, str, str]] = Counter()
     began, runs = time.monotonic(), times * len(limits) * len(SIDES)
-    with up_alone(ROOT / "lab_inventory/opco-ru.yaml") as lab:
+    with suppress(KeyboardInterrupt), up_alone(ROOT / "lab_inventory/opco-ru.yaml") as lab:  # what was found is told
         for number in range(runs):
             limit, side = limits[number // len(SIDES) % len(limits)], SIDES[number % len(SIDES)]
             with tempfile.TemporaryDirectory() as folder:
