@@ -372,15 +372,16 @@ def test_a_command_whose_connection_dies_is_not_run_again(sshd: Sshd) -> None:
     trace = sshd.folder / "trace"
     with closing(sshd.shell()) as shell:
         shell.run("true")
+        # What it printed needs a moment to get here; what is still on its way is lost with the connection.
         with meanwhile(trace.exists, sshd.cut_connections), pytest.raises(Unreachable) as caught:
-            shell.run(f"echo begun; echo x >>{trace}; exec sleep 300")
+            shell.run(f"echo begun; sleep 1; echo x >>{trace}; exec sleep 300")
         sentence = str(caught.value)
         assert "was lost while `echo begun;" in sentence
         assert "is not run again" in sentence
         assert "stdout: begun" in sentence
         assert shell.run("echo next").stdout == "next\n"
     assert trace.read_text() == "x\n"
-    end_processes("sleep 300")  # cut off from its sshd, nobody could end it
+    end_processes(sshd, "sleep 300")  # cut off from its sshd, nobody could end it
 
 
 def test_output_cut_short_is_no_answer(sshd: Sshd) -> None:
@@ -392,7 +393,7 @@ def test_output_cut_short_is_no_answer(sshd: Sshd) -> None:
         command = f"(while kill -0 $$; do sleep 0.01; done; sleep 0.1; touch {ended}; exec sleep 32) & echo half"
         with meanwhile(ended.exists, sshd.cut_connections), pytest.raises(Unreachable, match="was lost while"):
             shell.run(command)
-    end_processes("sleep 32")
+    end_processes(sshd, "sleep 32")
 
 
 def test_closing_from_another_thread_ends_the_wait(sshd: Sshd) -> None:
@@ -401,7 +402,7 @@ def test_closing_from_another_thread_ends_the_wait(sshd: Sshd) -> None:
     with meanwhile(begun.exists, shell.close), pytest.raises(Unreachable, match="was lost while"):
         shell.run(f"touch {begun}; exec sleep 33")
     shell.close()
-    end_processes("sleep 33")
+    end_processes(sshd, "sleep 33")
 
 
 # Commands that do not end
@@ -426,7 +427,7 @@ def test_a_host_that_froze_in_mid_command_may_still_run_it(sshd: Sshd, monkeypat
             shell.run(f"touch {begun}; exec sleep 34", stdin="x" * 20_000_000, timeout_s=1)
         assert time.monotonic() - started < 10
         assert shell.run("echo back").stdout == "back\n"
-    end_processes("sleep 34")
+    end_processes(sshd, "sleep 34")
 
 
 def test_a_background_process_that_holds_the_output_is_named_as_such(sshd: Sshd) -> None:
@@ -434,7 +435,7 @@ def test_a_background_process_that_holds_the_output_is_named_as_such(sshd: Sshd)
         with pytest.raises(CommandTimeout, match="ended with status 0, but what it left in the background"):
             shell.run("sleep 31 & echo started", timeout_s=0.5)
         assert shell.run("sleep 31 >/dev/null 2>&1 & echo started", timeout_s=5).stdout == "started\n"
-    end_processes("sleep 31")
+    end_processes(sshd, "sleep 31")
 
 
 def test_endless_output_is_ended_before_it_fills_the_memory(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -458,6 +459,10 @@ def test_an_interrupted_wait_leaves_nothing_running(sshd: Sshd) -> None:
         assert not [process for process in sshd.connections() if process.name() == "sleep"]
 
 
-def end_processes(command: str) -> None:
-    """End what a test has deliberately left on its host, which is this machine."""
-    kill_all([process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == command.split()])
+def end_processes(sshd: Sshd, command: str) -> None:
+    """End what a test has deliberately left on its host, which is this machine: what this sshd has started."""
+    for process in psutil.process_iter(["cmdline"]):
+        if process.info["cmdline"] == command.split():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("SSH_CONNECTION", "").split()[-1:] == [str(sshd.port)]:
+                    kill_all([process])
