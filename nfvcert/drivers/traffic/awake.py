@@ -27,12 +27,14 @@ _NOTHING = ("--pdeathsig", "KILL", "chrt", "--idle", "0", "sh", "-c", "while :; 
 def awake() -> Iterator[None]:
     """Keep this machine's processors awake for a ``with`` block, if it is a virtual one."""
     command = _command()
-    busy = [
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in sorted(os.sched_getaffinity(0))[:_MOST]
-        if command
-    ]
+    busy: list[subprocess.Popen[bytes]] = []
     try:
+        for _ in sorted(os.sched_getaffinity(0))[:_MOST] if command else ():
+            busy.append(
+                subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                )
+            )
         yield
     finally:
         for process in busy:
