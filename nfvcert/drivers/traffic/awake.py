@@ -29,12 +29,10 @@ def awake() -> Iterator[None]:
     command = _command()
     busy: list[subprocess.Popen[bytes]] = []
     try:
-        for _ in sorted(os.sched_getaffinity(0))[:_MOST] if command else ():
-            busy.append(
-                subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-                )
-            )
+        busy.extend(
+            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for _ in (sorted(os.sched_getaffinity(0))[:_MOST] if command else ())
+        )
         yield
     finally:
         for process in busy:
