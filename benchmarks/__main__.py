@@ -17,7 +17,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import campaigns, generators, histories, labs, pops, reports, samples, scopes, searches, starts, suite
+from benchmarks import (
+    awake,
+    campaigns,
+    generators,
+    histories,
+    labs,
+    pops,
+    reports,
+    samples,
+    scopes,
+    searches,
+    starts,
+    suite,
+)
 from benchmarks.figures import ROOT, Figure
 
 
@@ -28,6 +41,7 @@ def everything() -> Iterator[Figure]:
     yield from samples.figures()
     yield from histories.figures()
     yield from labs.figures()
+    yield from awake.figures()
     yield from generators.figures()
     yield from searches.figures()
     with tempfile.TemporaryDirectory() as folder:
@@ -44,6 +58,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Figure]]] = {
     "samples": samples.figures,
     "histories": histories.figures,
     "labs": labs.figures,
+    "awake": awake.figures,
     "generators": generators.figures,
     "searches": searches.figures,
     "campaigns": campaigns.figures,

@@ -2,7 +2,8 @@
 
 A hypervisor gives an idle processor to others, and gives it back late: of twelve seconds at 488 pps, in which a sender
 sleeps for 2 ms between two frames, ten were of no use for that, with 5 to 15 % of the time stolen. With something to
-do on each processor, none of twelve. So something is done, for which everything else comes first (SCHED_IDLE).
+do on each processor, none of twelve (`python -m benchmarks awake`). So something is done, for which everything else
+comes first (SCHED_IDLE).
 """
 
 from __future__ import annotations

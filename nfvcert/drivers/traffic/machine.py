@@ -1,7 +1,7 @@
 """How the measuring machine fared: whether its processors were taken away, busy with interrupts, or slowed down.
 
 Read from /proc and /sys, since a worker on a host has nothing but Python and numpy. What a machine does not tell
-(a guest no temperature, an old kernel no pressure) is left out.
+(a guest no temperature) is left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class MachineState:
     interrupts_s: float
     """Of which they served interrupts, hard and soft ones."""
     waited_s: float | None = None
-    """Time in which anything waited for a processor (`some` of /proc/pressure/cpu)."""
+    """Time in which this thread waited for a processor (run delay of /proc/self/schedstat)."""
     throttles: int | None = None
     """How often processors were slowed down since they were too hot (`core_throttle_count`)."""
     slowest_mhz: float | None = None
@@ -50,7 +50,7 @@ def read_machine(root: Path = Path("/")) -> MachineState:
         processors_s=sum(ticks[:8]) / second,
         stolen_s=ticks[7] / second,
         interrupts_s=(ticks[5] + ticks[6]) / second,
-        waited_s=_waited_s(root / "proc/pressure/cpu"),
+        waited_s=_waited_s(root / "proc/self/schedstat"),
         throttles=sum(throttles) if throttles else None,
         slowest_mhz=min(frequencies) / 1e3 if frequencies else None,
         hottest_celsius=max(zones) / 1e3 if zones else None,
@@ -67,10 +67,10 @@ def _numbers(folder: Path, pattern: str) -> Iterator[int]:
 
 def _waited_s(path: Path) -> float | None:
     try:
-        some = path.read_text(encoding="ascii").splitlines()[0]
-    except (OSError, IndexError):
+        _ran_ns, waited_ns, _turns = path.read_text(encoding="ascii").split()
+    except (OSError, ValueError):  # a kernel without CONFIG_SCHED_INFO
         return None
-    return int(some.rpartition("total=")[2]) / 1e6
+    return int(waited_ns) / 1e9
 
 
 def strain(before: MachineState, after: MachineState) -> Mapping[str, float]:

@@ -66,6 +66,8 @@ class Prepare:
     run: int
     expected: tuple[Expected, ...]
     learning: tuple[bytes, ...]
+    keep_awake: bool
+    """Whether this worker keeps the machine's processors awake until the report: one of a crew does."""
 
 
 @dataclass(frozen=True)

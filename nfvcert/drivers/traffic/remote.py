@@ -30,7 +30,19 @@ if TYPE_CHECKING:
 __all__ = ["OnHost"]
 
 _PACKAGES = ("nfvcert", "nfvcert.drivers", "nfvcert.drivers.traffic")
-_MODULES = ("arrivals", "capture", "frames", "interface", "machine", "messages", "pacing", "ports", "sender", "worker")
+_MODULES = (
+    "arrivals",
+    "awake",
+    "capture",
+    "frames",
+    "interface",
+    "machine",
+    "messages",
+    "pacing",
+    "ports",
+    "sender",
+    "worker",
+)
 """Of the last of these packages: what a worker imports."""
 _BEGIN = """
 import os, sys

@@ -122,7 +122,7 @@ def _prepare(name: str, streams: Sequence[Stream], ports: Mapping[str, Generator
     )
     ways = dict.fromkeys(_learning_routes(ports, name, streams))  # each once, in order
     learning = [build_frame(way, _SMALLEST_FRAME, run=run, kind=LEARNING, stream=0) for way in ways]
-    return Prepare(run, expected, tuple(learning * _LEARNING_FRAMES))
+    return Prepare(run, expected, tuple(learning * _LEARNING_FRAMES), keep_awake=name == next(iter(ports)))
 
 
 def _learning_routes(ports: Mapping[str, GeneratorPort], name: str, streams: Sequence[Stream]) -> Iterator[Route]:

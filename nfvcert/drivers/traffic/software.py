@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nfvcert.drivers.traffic.awake import awake
 from nfvcert.drivers.traffic.calibration import GENERATOR, calibrate, without_loop
 from nfvcert.drivers.traffic.crew import Crew
 from nfvcert.drivers.traffic.ports import GeneratorPort
@@ -113,7 +111,6 @@ class SoftwareGenerator:
         during: Callable[[], None] | None = None,
     ) -> tuple[StreamResult, ...]:
         self._run_id = (self._run_id + 1) & 0xFFFF
-        with nullcontext() if self._host else awake():
-            outcome = carry_out(crew, streams, run=self._run_id, timing=timing, during=during)
+        outcome = carry_out(crew, streams, run=self._run_id, timing=timing, during=during)
         ceilings = self._calibration.ceiling_fps if self._calibration else {}
         return stream_results(streams, outcome, gate=self._gate, ceilings=ceilings)

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from nfvcert.drivers.traffic.arrivals import Arrivals
+from nfvcert.drivers.traffic.awake import awake
 from nfvcert.drivers.traffic.capture import Capture, received_ns
 from nfvcert.drivers.traffic.frames import DATA, DISCARD_PORT
 from nfvcert.drivers.traffic.interface import InterfaceState, read_state
@@ -66,12 +67,19 @@ class _Worker:
     """The state of the process: its sockets, and the streams of the current run."""
 
     def __init__(
-        self, connection: Connection | _Line, port: GeneratorPort, capture: Capture, sender: socket.socket
+        self,
+        connection: Connection | _Line,
+        port: GeneratorPort,
+        capture: Capture,
+        sender: socket.socket,
+        kept: contextlib.ExitStack,
     ) -> None:
+        """``kept``: what a run keeps up; whoever has it ends it if the run does not."""
         self._connection = connection
         self._port = port
         self._capture = capture
         self._sender = sender
+        self._kept = kept
         self._parent = os.getppid()
         self._poll = select.poll()
         self._poll.register(connection.fileno(), select.POLLIN)
@@ -108,6 +116,8 @@ class _Worker:
 
     def _prepare(self, prepare: Prepare) -> Ready:
         self._handed = 0
+        if prepare.keep_awake:
+            self._kept.enter_context(awake())
         self._capture.discard()
         self._capture.went_down()
         self._arrivals = {
@@ -167,6 +177,7 @@ class _Worker:
     def _finish(self, finish: Finish) -> Report:
         machine = read_machine()  # the time in which nothing was sent would make it look better
         self._drain(finish)
+        self._kept.close()
         seen = [arrivals.seen() for arrivals in self._arrivals.values()]
         seen += [Seen(index, arrived) for index, arrived in self._strays.items()]
         self._run = None
@@ -288,8 +299,9 @@ def _serve(connection: Connection | _Line) -> None:
             contextlib.closing(Capture(port.interface)) as capture,
             open_sender(port.interface) as sender,
             _deaf_socket(port),
+            contextlib.ExitStack() as kept,
         ):
-            _Worker(connection, port, capture, sender).obey()
+            _Worker(connection, port, capture, sender, kept).obey()
     except PortGoneError as error:
         connection.send(_explain(port, OSError(errno.ENXIO, str(error))))
     except ConnectionError:

@@ -34,7 +34,7 @@ def test_a_machine_with_sensors(tmp_path: Path) -> None:
     root = made(
         tmp_path,
         {
-            "proc/pressure/cpu": "some avg10=1.00 avg60=5.00 avg300=9.00 total=2500000\nfull avg10=0 total=0\n",
+            "proc/self/schedstat": "9500000000 2500000000 1234\n",
             "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "3\n",
             "sys/devices/system/cpu/cpu1/thermal_throttle/core_throttle_count": "4\n",
             "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "2400000\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
+from nfvcert.drivers.traffic.awake import _command
 from nfvcert.drivers.traffic.interface import InterfaceState
 from nfvcert.drivers.traffic.machine import MachineState
 from nfvcert.drivers.traffic.messages import Report, Seen, understood
@@ -81,6 +83,16 @@ def test_loss_and_what_arrived_elsewhere_are_counted_there(generator: SoftwareGe
     assert (result.sent, result.lost) == (800, 8)
     flooded = generator.run([replace(STREAM, destination="broadcast")])[0]
     assert flooded.stray["tg2"] > 700
+
+
+def test_the_processors_of_the_host_are_kept_awake(generator: SoftwareGenerator, tester: Sshd) -> None:
+    def loops() -> int:
+        return sum(_words(each)[-1:] == ["while :; do :; done"] for each in tester.connections())
+
+    seen: list[int] = []
+    generator.run([STREAM], during=lambda: seen.append(loops()))
+    assert seen == [min(8, len(os.sched_getaffinity(0)))] or not _command()
+    assert loops() == 0
 
 
 def test_frames_leave_when_they_are_due_though_the_clock_there_is_another(
