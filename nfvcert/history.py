@@ -99,8 +99,9 @@ MUST_BE_EQUAL: tuple[Equal, ...] = (
 )
 HOW_MUCH = frozenset(
     {
-        *("frame_bytes", "loss_curve", "loss_goals", "api_concurrency", "interop_capabilities", "rally_scenarios"),
-        *("object_concurrency", "object_bytes", "fio_block_bytes", "fio_stream_block_bytes", "fio_depths"),
+        *("frame_bytes", "loss_curve", "latency_curve", "loss_goals", "api_concurrency", "interop_capabilities"),
+        *("rally_scenarios", "object_concurrency", "object_bytes"),
+        *("fio_block_bytes", "fio_stream_block_bytes", "fio_depths"),
         *("search_seconds_max", "interop_seconds_max", "recovery_seconds_max", "api_ready_seconds"),
         *("object_listing_seconds_max", "volume_seconds_max", "fio_windows_max"),
         *("repeats", "repeats_max", "compute_bmc_requests"),

@@ -162,6 +162,8 @@ class ParameterValues(Part):
     loss_curve: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
     latency_load: float = Field(default=0.5, gt=0, le=1)
     """Load of the latency tests, as a share of the non-drop rate (RFC 2544 §26.2; TST009 §11.3)."""
+    latency_curve: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
+    """Further loads at which they measure, as shares of the non-drop rate."""
     latency_seconds: float = Field(default=2.0, gt=0)
     repeats: int = Field(default=3, ge=1, le=100)
     """Samples of a repeated measurement to begin with."""
@@ -272,6 +274,7 @@ AGAINST_BASELINE = "against its baseline"
 STRICTER: dict[str, Literal["more", "less", "superset"]] = {
     "frame_bytes": "superset",
     "loss_curve": "superset",
+    "latency_curve": "superset",
     "loss_goals": "superset",
     "search_width": "less",
     "exceed_ratio": "less",

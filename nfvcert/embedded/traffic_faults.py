@@ -217,6 +217,8 @@ class LateFrames(_AtEgress):
     frames: int = 3
     """So many of each ``of`` frames."""
     of: int = 10
+    above_fps: int | None = None
+    """If not None: instead, those that exceed this rate."""
     late_s: float = 0.04
     latest_s: float = field(default=0.0, init=False)
     """How late the latest frame really was, once it is over: on a busy machine later than asked for."""
@@ -225,7 +227,10 @@ class LateFrames(_AtEgress):
     @property
     def rule(self) -> str:
         """Into the delay line with them, but for those that come from there."""
-        return f'meta mark != {delay_line.MARK} numgen inc mod {self.of} < {self.frames} fwd to "{LATE[0]}"'
+        which = f"numgen inc mod {self.of} < {self.frames}"
+        if self.above_fps is not None:
+            which = f"limit rate over {self.above_fps}/second burst 20 packets"
+        return f'meta mark != {delay_line.MARK} {which} fwd to "{LATE[0]}"'
 
     def seed(self, sites: Sites) -> None:
         """Lay a cable to the delay line, start it, and send frames there."""

@@ -1,6 +1,8 @@
 """How long frames take, and how evenly."""
 
+from collections import Counter
 from collections.abc import Callable
+from statistics import median
 
 import pytest
 
@@ -26,27 +28,38 @@ def test_latency(
     kpi: KpiRecorder,
     frame_bytes: int,
 ) -> None:
-    """One-way latency and delay variation at half of the non-drop rate (RFC 2544 §26.2; TST 009 §11.3; RFC 5481)."""
-    rate = throughput(frame_bytes).ndr.low * parameters.latency_load
-    if rate <= 0:
+    """One-way latency and delay variation under load (RFC 2544 §26.2; TST 009 §11.3; RFC 5481)."""
+    most = throughput(frame_bytes).ndr.low
+    if most <= 0:
         raise InvalidMeasurement(
             f"the device has no non-drop rate at {frame_bytes} B, so there is no load for its latency"
         )
-    histogram: dict[float, int] = {}
+    told = (*KPIS, BETWEEN_FRAMES) if trials.tells_delay_variation else KPIS
+    curve: list[tuple[float, float]] = []
+    for load in sorted({parameters.latency_load, *parameters.latency_curve}):
+        p99_us: list[float] = []
+        histogram: Counter[float] = Counter()
 
-    def take() -> tuple[float, ...]:
-        latency = trials.run(frame_bytes, rate, parameters.latency_seconds, flows=parameters.flows).latency
-        if latency is None:
-            raise InvalidMeasurement(f"no frame of {frame_bytes} B arrived at {rate:.0f} pps, so there is no latency")
-        for edge_us, frames in latency.histogram:
-            histogram[edge_us] = histogram.get(edge_us, 0) + frames
-        told_us = (latency.p50_us, latency.p99_us, latency.p99_us - latency.min_us, latency.ipdv_p99_us)
-        return tuple(value_us * 1e-6 for value_us in told_us if value_us is not None)
+        def take(
+            load: float = load, p99_us: list[float] = p99_us, histogram: Counter[float] = histogram
+        ) -> tuple[float, ...]:
+            latency = trials.run(frame_bytes, most * load, parameters.latency_seconds, flows=parameters.flows).latency
+            if latency is None:
+                raise InvalidMeasurement(
+                    f"no frame of {frame_bytes} B arrived at {most * load:.0f} pps, so there is no latency"
+                )
+            histogram.update(dict(latency.histogram))
+            p99_us.append(latency.p99_us)
+            values_us = (latency.p50_us, latency.p99_us, latency.p99_us - latency.min_us, latency.ipdv_p99_us)
+            return tuple(value_us * 1e-6 for value_us in values_us if value_us is not None)
 
-    if trials.tells_delay_variation:
-        kpi.sample((*KPIS, BETWEEN_FRAMES), take, frame_bytes=frame_bytes, load=parameters.latency_load)
-    else:
-        kpi.sample(KPIS, take, frame_bytes=frame_bytes, load=parameters.latency_load)
+        kpi.sample(told, take, frame_bytes=frame_bytes, load=load)
+        curve.append((load * 100, median(p99_us)))
+        points = [(edge, float(frames)) for edge, frames in sorted(histogram.items())]
+        at = f"{frame_bytes} B at {load:.0%} of the non-drop rate"
+        kpi.series(f"One-way latency, {at}", points, x="latency [µs]", y="frames", kind="histogram")
+    if not trials.tells_delay_variation:
         kpi.cannot_tell(BETWEEN_FRAMES, "the generator of this lab keeps no latencies of single frames")
-    points = [(edge, float(frames)) for edge, frames in sorted(histogram.items())]
-    kpi.series(f"One-way latency, {frame_bytes} B", points, x="latency [µs]", y="frames", kind="histogram")
+    if len(curve) > 1:
+        title = f"99th percentile of the latency, {frame_bytes} B"
+        kpi.series(title, curve, x="load [% of the non-drop rate]", y="latency [µs]")

@@ -139,6 +139,16 @@ CASES = (
         (MEDIAN,),
     ),
     Case(
+        "late-above-70",
+        "Latency grows above 70 % of the load only: frames that exceed it take 60 ms more",
+        "late-frames",
+        {"above_fps": 10_416, "late_s": 0.06},
+        (P99, NDR),
+        P99,
+        (NDR,),
+        parameters={"latency_curve": [0.9]},
+    ),
+    Case(
         "latency-spikes",
         "Every 10 s all frames of 50 ms take 0.4 s more",
         "latency-spikes",

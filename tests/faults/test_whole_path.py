@@ -122,6 +122,20 @@ def test_a_search_that_does_not_end_in_time_says_nothing_of_the_device(
     assert len(curve.points) >= 2
 
 
+def test_the_buffer_of_a_device_is_told_without_what_leaves_it_meanwhile(
+    lab: embedded.EmbeddedLab, tmp_path: Path
+) -> None:
+    """A token bucket of 300 frames, which half of the line rate refills: bursts of 600 pass (RFC 9004 §6.4)."""
+    bound = "network.back_to_back.frames"
+    model = quick_model(tmp_path, [bound], trial_seconds=2.0, duration_sum_seconds=2.0, search_width=0.02)
+    with seeded(lab, "rate-cap", fps=7440, burst=300):
+        run = certify("opco-ru", model, tmp_path / "reports")
+    assert run.verdicts(bound) == {"FAIL"}, run.output
+    measured = {each.kpi: each.value for each in run.stream.measurements}
+    assert measured[bound] == pytest.approx(600, rel=0.1)
+    assert measured["network.back_to_back.buffer_time"] * 14_880 == pytest.approx(300, rel=0.15)
+
+
 def test_the_healthy_lab_is_accepted(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     assert lab.run_dir.exists()
     run = certify("opco-ru", quick_model(tmp_path, None, loss_goals=[0.2], **HEALTHY), tmp_path / "reports")
