@@ -1,9 +1,10 @@
 """Processors of a virtual machine that stay awake while frames are sent.
 
-A hypervisor gives an idle processor to others, and gives it back late: of twelve seconds at 488 pps, in which a sender
-sleeps for 2 ms between two frames, ten were of no use for that, with 5 to 15 % of the time stolen. With something to
-do on each processor, none of twelve (`python -m benchmarks awake`). So something is done, for which everything else
-comes first (SCHED_IDLE).
+A hypervisor that has others to serve gives an idle processor to them, and gives it back late. On such a machine ten
+of twelve seconds at 488 pps, in which a sender sleeps for 2 ms between two frames, were of no use for that, with 5 to
+15 % of the time stolen; with something to do on each processor, none of twelve. So something is done, for which
+everything else comes first (SCHED_IDLE). Where a hypervisor has little to do it makes no difference
+(`python -m benchmarks awake`).
 """
 
 from __future__ import annotations
