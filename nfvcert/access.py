@@ -126,10 +126,11 @@ class _Access(ABC):
         told = {name: (port.attached_to, port.counted_by) for name, port in ports.items() if port.counted_by}
         if not told:
             return generator
-        from nfvcert.drivers.traffic.cable import CountedByDevice, PortCounter
+        from nfvcert.drivers.traffic.cable import CountedByDevice
+        from nfvcert.measure.counter import FrameCounter
 
         return CountedByDevice(
-            generator, {name: PortCounter(self.shell(host), command) for name, (host, command) in told.items()}
+            generator, {name: FrameCounter(self.shell(host), command) for name, (host, command) in told.items()}
         )
 
     def close(self) -> None:

@@ -159,6 +159,10 @@ class InvalidMeasurement(LabError):
     ends_stream = False
 
 
+class DeviceSuspected(InvalidMeasurement):
+    """What made a measurement invalid may have been the device's doing, such as damaged frames: never made up for."""
+
+
 class Undeclared(LabError):
     """The inventory does not tell what a test needs, or the lab is too small for it.
 

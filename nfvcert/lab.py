@@ -309,6 +309,9 @@ class Redundancy(Part):
     """Command that takes the primary link away."""
     up: Text
     """Command that gives it back."""
+    counted_by: Text | None = None
+    """Command on ``host`` that prints how many frames the primary link has carried: it shows that there was something
+    to fail over. Without it, a fail-over that costs no frame proves nothing."""
 
 
 class Reset(Part):

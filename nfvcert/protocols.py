@@ -177,6 +177,8 @@ class StreamResult:
     """What is known of the generator's machine meanwhile, such as the share of its processors' time that was stolen."""
     invalid: tuple[str, ...] = ()
     """Why the generator does not vouch for this result; empty when it does."""
+    suspect: bool = False
+    """Whether the device may have caused one of these reasons, such as frames that arrived damaged."""
     windows: tuple[Window, ...] = ()
     """One after the other, of all that was sent; empty where the stream asks for none. What was wrong in a few of them
     only is told there, and not in `invalid`."""

@@ -6,7 +6,7 @@ of its KPIs, and `settle` raises it when the test ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from nfvcert.archive import Evidence
 from nfvcert.errors import CriterionFailed, InvalidMeasurement, NotRun, SuiteError, Undeclared
 from nfvcert.history import Baseline, Baselines, Facts, NoBaseline
 from nfvcert.judge import CriterionResult, ForeignResult, Verdict, judge, worst
-from nfvcert.measure.kpi import Condition, Measurement
+from nfvcert.measure.kpi import Condition, Measurement, contradict
 from nfvcert.measure.sequential import Budget, sample_until_decided, share_until_decided
 from nfvcert.measure.stats import Estimate
 from nfvcert.record import Event, ForeignTested, Measured, Series, SeriesDrawn, StreamPlan
@@ -59,7 +59,7 @@ class KpiRecorder:
         self.measured: list[Measurement] = []
         self.results: list[CriterionResult] = []
         self.foreign: list[ForeignResult] = []
-        self._untold: dict[str, str] = {}
+        self._untold: list[tuple[str, str, Mapping[str, Condition]]] = []
 
     def measure(self, name: str, value: float | Estimate, **conditions: Condition) -> Verdict | None:
         """Record a KPI, in the catalogue's unit, under conditions, and judge it.
@@ -147,14 +147,14 @@ class KpiRecorder:
         self.foreign += own
         self._append(ForeignTested(stream=self._plan.stream, results=own))
 
-    def cannot_tell(self, name: str, why: str) -> None:
-        """Say that a declared KPI cannot be measured in this lab, and why: nobody is at fault.
+    def cannot_tell(self, name: str, why: str, **conditions: Condition) -> None:
+        """Say that a declared KPI cannot be measured in this lab, under these conditions, and why: nobody is at fault.
 
         Where no required criterion asks for it, the test may pass without it. Raises SuiteError for a KPI that the test
         does not declare.
         """
         self._check_declared(name)
-        self._untold[name] = why
+        self._untold.append((name, why, conditions))
         self.note(untold={name: why})
 
     def note(self, **facts: Any) -> None:
@@ -180,10 +180,16 @@ class KpiRecorder:
             raise InvalidMeasurement("; ".join(undecided))
         if unknown := [result.sentence for result in required if result.verdict is not Verdict.PASS]:
             raise NotRun(_first(unknown))
-        asked = {each.kpi for each in self._plan.criteria if each.applies and each.decides}
-        if lacking := [why for name, why in self._untold.items() if name in asked]:
+        asked = [each for each in self._plan.criteria if each.applies and each.decides]
+        lacking = [
+            why
+            for name, why, conditions in self._untold
+            if any(each.kpi == name and not contradict(conditions, each.where) for each in asked)
+        ]
+        if lacking:
             raise Undeclared(_first(lacking))
-        absent = sorted(set(self._declared) - {measurement.kpi for measurement in self.measured} - self._untold.keys())
+        told = {measurement.kpi for measurement in self.measured} | {name for name, _, _ in self._untold}
+        absent = sorted(set(self._declared) - told)
         if absent:
             raise SuiteError(f"the test ended without measuring {', '.join(absent)}, which it declares to measure")
         return "; ".join(

@@ -9,6 +9,7 @@ from nfvcert.errors import (
     ApiFault,
     CriterionFailed,
     DeviceFault,
+    DeviceSuspected,
     InvalidMeasurement,
     LabError,
     Undeclared,
@@ -17,6 +18,7 @@ from nfvcert.errors import (
 from nfvcert.judge import Verdict
 from nfvcert.lab import Lab, StorageTarget
 from nfvcert.measure import durability, fio
+from nfvcert.measure.counter import FrameCounter
 from nfvcert.measure.host import (
     PLATFORM_COMMAND,
     ClockReading,
@@ -33,6 +35,7 @@ from nfvcert.measure.host import (
     wakeup_latency_p99,
 )
 from nfvcert.measure.outage import Probe, outage
+from nfvcert.measure.recovery import A_DAY_S, recovery
 from nfvcert.measure.response import response_to
 from nfvcert.measure.screening import OutlierRule, warm_up
 from nfvcert.measure.stats import (
@@ -50,6 +53,7 @@ from nfvcert.recorder import KpiRecorder, Progress
 from nfvcert.testmodel import Parameters
 
 __all__ = [
+    "A_DAY_S",
     "PLATFORM_COMMAND",
     "ApiFault",
     "Bmc",
@@ -59,7 +63,9 @@ __all__ = [
     "Counts",
     "CriterionFailed",
     "DeviceFault",
+    "DeviceSuspected",
     "Estimate",
+    "FrameCounter",
     "HostLoad",
     "InvalidMeasurement",
     "KpiRecorder",
@@ -103,6 +109,7 @@ __all__ = [
     "outage",
     "platform_facts",
     "rally",
+    "recovery",
     "response_to",
     "search",
     "tempest",

@@ -200,6 +200,9 @@ class Leak(Fault):
 
     name: ClassVar[str] = "leak"
 
+    host: str | None = None
+    """Routers: only this one."""
+
     def check(self, sites: Sites) -> None:
         """There must be two tenants to mix up."""
         _require(sites, _kind(sites) in {"linux-bridge", "router"}, "Linux bridges or routers")
@@ -209,8 +212,9 @@ class Leak(Fault):
     def seed(self, sites: Sites) -> None:
         """Join two tenants of a switch by a cable, or remove the routers' rules."""
         if _kind(sites) == "router":
-            for host in sites.devices():
-                routers.let_leak(sites.hosts[host])
+            for router in sites.devices():
+                if self.host in (None, router):
+                    routers.let_leak(sites.hosts[router])
             return
         host, tenants = self._shared_switches(sites)[0]
         site, mtu = sites.hosts[host], device_mtu(sites.lab)

@@ -166,12 +166,14 @@ class Duplicates(_AtEgress):
 
 @dataclass
 class SlowRecovery(_AtEgress):
-    """The device loses every other frame from an overload until some time after it, towards each port."""
+    """The device loses every other frame, or fewer, from an overload until some time after it, towards each port."""
 
     name = "slow-recovery"
 
     fps: int = 10_000
     """What it bears."""
+    one_in: int = 2
+    """How many of the frames it loses."""
     for_s: float = 0.6
     """How long an overload has an effect."""
 
@@ -185,7 +187,7 @@ class SlowRecovery(_AtEgress):
         """A token bucket that remembers instead of dropping."""
         limit = f"limit rate over {self.fps}/second burst 50 packets"
         remember = f"update @overloaded-{{port}} {{{{ ether type timeout {self.for_s * 1e3:.0f}ms }}}}"
-        return f'{limit} {remember}; ether type @overloaded-{{port}} numgen inc mod 2 == 0 fwd to "lo"'
+        return f'{limit} {remember}; ether type @overloaded-{{port}} numgen inc mod {self.one_in} == 0 fwd to "lo"'
 
 
 @dataclass

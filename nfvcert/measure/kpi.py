@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from nfvcert.parts import GrownPart, Part
 
-__all__ = ["Conditions", "Kpi", "KpiName", "Measurement"]
+__all__ = ["Conditions", "Kpi", "KpiName", "Measurement", "contradict"]
 
 
 def _kpi_name(value: str) -> str:
@@ -82,3 +82,8 @@ class Measurement(GrownPart):
     def meets(self, where: Mapping[str, Condition]) -> bool:
         """Whether every condition of ``where`` holds here. A condition that was not recorded does not hold."""
         return all(name in self.conditions and self.conditions[name] == value for name, value in where.items())
+
+
+def contradict(conditions: Mapping[str, Condition], where: Mapping[str, Condition]) -> bool:
+    """Whether no measurement under these conditions can meet ``where``."""
+    return any(conditions.get(key, asked) != asked for key, asked in where.items())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nfvcert.errors import InvalidMeasurement
+from nfvcert.errors import DeviceSuspected, InvalidMeasurement
 from nfvcert.lab import Lab
 from nfvcert.measure.patience import pause_s
 from nfvcert.protocols import Calibration, LatencySummary, Stream, StreamResult, TrafficGenerator
@@ -123,7 +123,7 @@ class Trials:
     ) -> tuple[StreamResult, ...]:
         """Streams side by side, tried up to ``attempts`` times until the generator vouches for all of them.
 
-        Raises InvalidMeasurement as `run` does.
+        Raises InvalidMeasurement as `run` does; DeviceSuspected, one of these, where the device may be behind it.
         """
         for port in dict.fromkeys(stream.tx for stream in streams):
             self._check_ceiling([stream for stream in streams if stream.tx == port])
@@ -139,7 +139,8 @@ class Trials:
             if not reasons:
                 return results
         load = " and ".join(f"{stream.rate_fps:.0f} pps of {stream.frame_bytes} B" for stream in streams)
-        raise InvalidMeasurement(
+        error = DeviceSuspected if any(result.suspect for result in results) else InvalidMeasurement
+        raise error(
             f"no valid trial in {attempts} at {load}: {'; '.join(dict.fromkeys(reasons))}", what="traffic generator"
         )
 

@@ -14,7 +14,7 @@ from nfvcert import embedded
 from nfvcert.embedded.faults import seeded
 from nfvcert.embedded.traffic_faults import may_set_clock
 from tests.certify import HEALTHY, ROOT, Certified, certify, command, gathered, quick_model, up_alone
-from tests.faults.catalogue import CASES, NDR, RESET, Case, table
+from tests.faults.catalogue import CASES, LEAKED, NDR, OUTAGE, RESET, Case, table
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.fault], ids=lambda case: case.name)
@@ -82,6 +82,36 @@ def test_restarts(command: str, decision: str, least_s: float | None, says: str,
     assert measured == ([] if least_s is None else [pytest.approx(least_s + 0.75, abs=0.75)])
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"up": "true"}, "trunk-1 carried 0 of"),
+        ({"counted_by": "uname"}, "must print a number, and prints 'Linux' on leaf-1"),
+        ({"counted_by": None}, "nothing shows that trunk-1 had carried any"),
+    ],
+    ids=["the primary link stays down", "counts nothing", "nobody counts"],
+)
+def test_a_fail_over_of_a_link_that_carries_nothing_is_none(
+    changes: dict[str, str | None], says: str, tmp_path: Path
+) -> None:
+    told = YAML(typ="safe").load((ROOT / "lab_inventory/opco-ru.yaml").read_text())
+    redundancy = told["network"]["dut"]["redundancy"] | changes
+    told["network"]["dut"]["redundancy"] = {key: value for key, value in redundancy.items() if value}
+    inventory = tmp_path / "opco-ru.yaml"
+    with inventory.open("w") as file:
+        YAML().dump(told, file)
+    with up_alone(inventory):
+        run = certify(str(inventory), quick_model(tmp_path, [OUTAGE]), tmp_path / "reports")
+    assert run.stream.judgement.decision == "INCONCLUSIVE", run.output
+    assert any(says in found.sentence for found in run.stream.judgement.findings), run.output
+
+
+def test_a_router_that_leaks_to_one_of_a_tenants_ports(tmp_path: Path) -> None:
+    with up_alone(ROOT / "lab_inventory/opco-kz.yaml") as lab, seeded(lab, "leak", host="router-1"):
+        run = certify("opco-kz", quick_model(tmp_path, [LEAKED]), tmp_path / "reports")
+    assert run.stream.judgement.decision == "REJECTED", run.output
+
+
 def test_results_that_cannot_be_written(lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     (case,) = (case for case in CASES if case.name == "disk-full")
     assert lab.run_dir.exists()
@@ -127,7 +157,8 @@ def test_the_buffer_of_a_device_is_told_without_what_leaves_it_meanwhile(
 ) -> None:
     """A token bucket of 300 frames, which half of the line rate refills: bursts of 600 pass (RFC 9004 §6.4)."""
     bound = "network.back_to_back.frames"
-    model = quick_model(tmp_path, [bound], trial_seconds=2.0, duration_sum_seconds=2.0, search_width=0.02)
+    longer = {"trial_seconds": 2.0, "duration_sum_seconds": 2.0, "burst_seconds": 0.1}
+    model = quick_model(tmp_path, [bound], **longer)
     with seeded(lab, "rate-cap", fps=7440, burst=300):
         run = certify("opco-ru", model, tmp_path / "reports")
     assert run.verdicts(bound) == {"FAIL"}, run.output

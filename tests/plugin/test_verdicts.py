@@ -88,6 +88,24 @@ def test_what_a_lab_cannot_tell_and_nobody_asks_for_keeps_nothing_from_being_acc
     assert "there is no counter" in evidence.read_text()
 
 
+@pytest.mark.parametrize(("conditions", "verdict"), [("size=64", "INCONCLUSIVE"), ("size=512", "PASS")])
+def test_what_cannot_be_told_of_some_conditions_is_no_matter_where_others_are_asked_for(
+    project: Project, conditions: str, verdict: str
+) -> None:
+    model = project.folder / "testmodels/network.yaml"
+    asked = "  - kpi: network.test.errors\n    where: {size: 64}\n    at_most: 5\n    source: RFC 2544\n"
+    model.write_text(model.read_text() + asked)
+    project.suite(f"""
+    @pytest.mark.measures("network.test.speed", "network.test.errors")
+    def test_it(kpi):
+        kpi.measure("network.test.speed", 200.0)
+        kpi.measure("network.test.errors", 0, size=64)
+        kpi.cannot_tell("network.test.errors", "there is no counter", {conditions})
+    """)
+    run = project.run()
+    assert run.verdicts == {"test_it": verdict}, run.output
+
+
 @pytest.mark.parametrize("phase", ["setup", "teardown"])
 @pytest.mark.parametrize("error", ["assert 1 == 2", "raise OSError('gone')"])
 def test_a_fixture_that_dies_is_never_pass_nor_fail(project: Project, phase: str, error: str) -> None:

@@ -7,38 +7,13 @@ It counts all frames, those by which it learns and others too: a handful that wa
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from nfvcert.errors import LabError
-from nfvcert.protocols import Calibration, Shell, Stream, StreamResult, TrafficGenerator
+from nfvcert.measure.counter import FrameCounter
+from nfvcert.protocols import Calibration, Stream, StreamResult, TrafficGenerator
 
-__all__ = ["CountedByDevice", "PortCounter"]
-
-_LATE_S = 2.5
-"""How long a counter may lag behind: switches read those of their chip about once a second."""
-_LOOK_S = 0.25
-
-
-class PortCounter:
-    """A command on the device that prints how many frames came in at a port, those that it then lost among them."""
-
-    def __init__(self, shell: Shell, command: str) -> None:
-        self._shell = shell
-        self._command = command
-
-    def read(self) -> int:
-        """Frames so far. Raises LabError where the command prints no number, and what a shell raises."""
-        printed = self._shell.run(self._command).stdout.strip()
-        if not printed.isdecimal():
-            raise LabError(
-                f"what counts the frames of a traffic port must print a number, and prints {printed[:60]!r} on "
-                f"{self._shell.host}",
-                what=self._shell.host,
-                hint=f"see counted_by in the inventory: {self._command}",
-            )
-        return int(printed)
+__all__ = ["CountedByDevice"]
 
 
 class CountedByDevice:
@@ -47,16 +22,11 @@ class CountedByDevice:
     def __init__(
         self,
         generator: TrafficGenerator,
-        counters: Mapping[str, PortCounter],
-        *,
-        late_s: float = _LATE_S,
-        sleep: Callable[[float], None] = time.sleep,
+        counters: Mapping[str, FrameCounter],
     ) -> None:
         """``counters``: traffic port → the counter at the other end of its cable."""
         self._generator = generator
         self._counters = counters
-        self._late_s = late_s
-        self._sleep = sleep
 
     def describe(self) -> tuple[str, ...]:
         """What the generator says, and what the device has counted. Raises as `run` does."""
@@ -81,7 +51,7 @@ class CountedByDevice:
         missing = {}
         for port, counted in before.items():
             sent = sum(result.sent for result in results if result.stream.tx == port)
-            came = self._came(port, counted, sent)
+            came = self._counters[port].gained(counted, sent)
             if came < sent:
                 missing[port] = (
                     f"sent {sent:,} frames by its own count, and {came:,} came in at the device's end of {port}"
@@ -94,14 +64,6 @@ class CountedByDevice:
             else result
             for result in results
         )
-
-    def _came(self, port: str, before: int, awaited: int) -> int:
-        """What a counter gained, looked at until it is as much as is awaited or late."""
-        waited_s = 0.0
-        while (came := self._counters[port].read() - before) < awaited and waited_s < self._late_s:
-            self._sleep(_LOOK_S)
-            waited_s += _LOOK_S
-        return came
 
     def close(self) -> None:
         """Close the generator."""

@@ -108,8 +108,15 @@ class _Evidence:
             latency=latency_summary(latency_us),
             machine=self._strain,
             invalid=tuple(invalid),
+            suspect=self._too_much_came(),
             windows=windows,
         )
+
+    def _too_much_came(self) -> bool:
+        """Whether a socket may have had no room since the device sent frames twice, or where they do not belong."""
+        full = {port for port, report in self._outcome.reports.items() if report.socket_drops}
+        rx = self._stream.rx
+        return any(self._seen[port].duplicates if port == rx else self._seen[port].arrived for port in full)
 
     def _windows(self, latency_us: Latencies, sent: int) -> tuple[Window, ...]:
         """What became of the frames of each window. Frames that were given up have no numbers, so the last windows may

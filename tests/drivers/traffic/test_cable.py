@@ -7,9 +7,10 @@ import re
 
 import pytest
 
-from nfvcert.drivers.traffic.cable import CountedByDevice, PortCounter
+from nfvcert.drivers.traffic.cable import CountedByDevice
 from nfvcert.drivers.traffic.software import SoftwareGenerator
 from nfvcert.errors import LabError
+from nfvcert.measure.counter import FrameCounter
 from nfvcert.protocols import Completed, Stream
 from tests.drivers.traffic.bench import Bench
 from tests.drivers.traffic.contracts import undisturbed
@@ -44,7 +45,7 @@ def device(bench: Bench) -> OnTheDevice:
 
 
 def counted(generator: SoftwareGenerator, device: OnTheDevice, command: str = COUNTER) -> CountedByDevice:
-    return CountedByDevice(generator, {"tg0": PortCounter(device, command)}, late_s=0.5)
+    return CountedByDevice(generator, {"tg0": FrameCounter(device, command, late_s=0.5)})
 
 
 def test_what_reached_the_device_is_vouched_for(generator: SoftwareGenerator, device: OnTheDevice) -> None:

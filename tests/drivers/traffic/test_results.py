@@ -222,6 +222,19 @@ class TestGate:
         case.reports[port] = spoilt
         assert any(port in reason and said in reason for reason in case.result().invalid)
 
+    @pytest.mark.parametrize(
+        ("port", "duplicates", "strays", "suspect"),
+        [("tg1", 0, 0, False), ("tg1", 3, 0, True), ("tg2", 3, 0, False), ("tg2", 0, 9, True)],
+    )
+    def test_a_device_that_sends_too_much_may_have_filled_a_socket(
+        self, port: str, duplicates: int, strays: int, *, suspect: bool
+    ) -> None:
+        case = Case()
+        case.reports[port] = {"socket_drops": 5}
+        case.seen = dataclasses.replace(case.seen, duplicates=duplicates)
+        case.strays["tg2"] = strays
+        assert case.result().suspect == suspect
+
     @pytest.mark.parametrize(("port", "valid"), [("tg0", True), ("tg1", True), ("tg2", False)])
     def test_a_link_that_is_down(self, port: str, *, valid: bool) -> None:
         """At the stream's ends it is the device's failure; a witness without a link is no witness."""

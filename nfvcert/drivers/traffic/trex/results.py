@@ -89,6 +89,7 @@ def _result(evidence: Evidence, gate: Gate, index: int, common: tuple[str, ...])
             *_counting_faults(evidence, stream, mine, counts),
             *common,
         ),
+        suspect=_grown(evidence, "receive_errors", rx) > 0 or _lost_its_link(evidence, stream.tx),
         windows=()
         if times is None
         else windows(stream, mine, rx, [*evidence.looks, evidence.last], times, gate.look_s),
@@ -169,15 +170,23 @@ def _counting_faults(
         (evidence.numbers[stream.tx], "send_errors", stream.tx),
         (rx, "receive_errors", stream.rx),
     ):
-        grown = getattr(evidence.after, counter).get(number, 0) - getattr(evidence.before, counter).get(number, 0)
-        if grown > 0:
+        if (grown := _grown(evidence, counter, number)) > 0:
             did = "could not send" if counter == "send_errors" else "had no room for, or got damaged,"
             yield f"its own port {port} {did} {grown:,} frames"
     yield from _lies(evidence, stream.tx)
     # A link that is lost at the receiving port is the device's doing, as far as anybody can tell: its frames are lost.
-    number = evidence.numbers[stream.tx]
-    if number in evidence.lost_links or not evidence.after.links_up.get(number, False):
+    if _lost_its_link(evidence, stream.tx):
         yield f"its own port {stream.tx} lost its link, so nothing left there for a while"
+
+
+def _grown(evidence: Evidence, counter: str, number: int) -> int:
+    """By how much a counter of a server's port grew in the run."""
+    return int(getattr(evidence.after, counter).get(number, 0) - getattr(evidence.before, counter).get(number, 0))
+
+
+def _lost_its_link(evidence: Evidence, port: str) -> bool:
+    number = evidence.numbers[port]
+    return number in evidence.lost_links or not evidence.after.links_up.get(number, False)
 
 
 def _lies(evidence: Evidence, tx: str) -> Iterator[str]:

@@ -268,8 +268,10 @@ class TestGates:
         ],
     )
     def test_what_the_server_did_wrong_is_told(self, changes: Mapping[str, Any], said: str) -> None:
-        (reason,) = result(after=self.after(**changes)).invalid
+        found = result(after=self.after(**changes))
+        (reason,) = found.invalid
         assert reason.startswith(said)
+        assert found.suspect == ("got damaged" in said or "tg0 lost its link" in said)
 
     @pytest.mark.parametrize(
         "changes",

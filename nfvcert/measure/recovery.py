@@ -1,0 +1,56 @@
+"""How long a device still loses frames after an overload, from the windows of a stream. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scipy.stats import poisson
+
+from nfvcert.errors import InvalidMeasurement
+from nfvcert.measure.stats import Estimate
+from nfvcert.protocols import Window
+
+__all__ = ["A_DAY_S", "recovery"]
+
+A_DAY_S = 86_400.0
+"""The upper end of a time whose end was not seen: no bound is above it, so it can only fail or be undecided."""
+_LOOKED_AT = 20
+"""So many windows must follow the last loss, or it may go on."""
+_CHANCE = 0.999
+
+
+def recovery(windows: Sequence[Window], overload_s: float, usual: float) -> Estimate:
+    """Time from the end of an overload to the last frame that it cost, in s (RFC 2544 §26.5).
+
+    ``overload_s``: when the overload ended. ``usual``: the share of the frames that the device loses without one, 0…1.
+    It has recovered when it loses no more than that from some time on, but for chance (Poisson, 0.1 %); with 0 no frame
+    is forgiven. One that loses frames up to the end was not seen to recover: its interval ends after `A_DAY_S`.
+    Raises InvalidMeasurement where frames may have been lost by the generator, or it does not vouch for the time in
+    which they would show.
+    """
+    after = [window for window in windows if window.start_s + window.seconds > overload_s]
+    if not after:
+        raise InvalidMeasurement("nothing was sent after the overload", what="traffic generator")
+    last, sent, lost = -1, 0, 0
+    for number in reversed(range(len(after))):
+        sent, lost = sent + after[number].sent, lost + after[number].lost
+        if lost > (float(poisson.ppf(_CHANCE, usual * sent)) if usual else 0):
+            last = number
+            break
+    doubtful = [
+        window
+        for number, window in enumerate(after)
+        if window.invalid and (window.lost or max(0, last) <= number < last + _LOOKED_AT)
+    ]
+    if doubtful:
+        at_s = doubtful[0].start_s - overload_s
+        raise InvalidMeasurement(
+            f"{at_s:.2f} s after the overload: {'; '.join(doubtful[0].invalid)}", what="traffic generator"
+        )
+    if last < 0:
+        return Estimate(0.0, 0.0, after[0].seconds, None)
+    low_s = max(0.0, after[last].start_s - overload_s)
+    high_s = after[last].start_s + after[last].seconds - overload_s
+    if len(after) - last <= _LOOKED_AT:
+        return Estimate(high_s, low_s, A_DAY_S, None, note="frames were lost up to the end")
+    return Estimate(high_s, low_s, high_s, None)
