@@ -34,6 +34,7 @@ from nfvcert.archive import (
 )
 from nfvcert.attempts import Attempts
 from nfvcert.collected import DOMAINS, stream_of
+from nfvcert.composition_files import revoked_digests
 from nfvcert.console import shown
 from nfvcert.controller import Controller
 from nfvcert.errors import FileError, LabError, NfvcertError, StorageError, UsageError
@@ -150,10 +151,11 @@ class Certification:
     def _histories(self) -> Histories:
         """What was accepted before, without this run."""
         config, this = self._config, self._archive.run if self._archive else ""
+        revoked = revoked_digests([config.rootpath / path for path in config.getini("nfvcert_releases")])
         if named := config.getoption("history"):
-            return Histories.there(Path(config.rootpath, named), named=named, without=this)
+            return Histories.there(Path(config.rootpath, named), named=named, without=this, revoked=revoked)
         named = config.getoption("reports") or config.getini("nfvcert_reports")
-        return Histories(self._reports, named=named, without=this)
+        return Histories(self._reports, named=named, without=this, revoked=revoked)
 
     def _select(self, items: list[pytest.Item]) -> None:
         """Leave what the plans want and, of a run that is resumed, has no result; in the plans' order."""

@@ -31,7 +31,7 @@ from nfvcert.testcase import case_of
 from nfvcert.testmodel import TestModel
 from nfvcert.testmodel_files import base_file, problem_in
 
-__all__ = ["judge_of", "read_composition", "read_parts", "read_revoked"]
+__all__ = ["judge_of", "read_composition", "read_parts", "read_revoked", "revoked_digests"]
 
 REVOKED = "revoked.yaml"
 
@@ -102,7 +102,7 @@ def read_revoked(folders: Sequence[Path]) -> tuple[Revocation, ...]:
 
     Raises: FileError for a wrong list, and where no folder has one: an absent list must not look like an empty one.
     """
-    lists = [folder / REVOKED for folder in dict.fromkeys(folders) if (folder / REVOKED).exists()]
+    lists = _lists(folders)
     if not lists:
         path = (folders[0] if folders else Path("releases")) / REVOKED
         raise FileError(
@@ -111,6 +111,15 @@ def read_revoked(folders: Sequence[Path]) -> tuple[Revocation, ...]:
             hint="where none was, let it say []",
         )
     return tuple(revocation for path in lists for revocation in load(list[Revocation], path))
+
+
+def revoked_digests(folders: Sequence[Path]) -> frozenset[str]:
+    """Digests of the revoked records; none where there is no list. Raises: FileError for a wrong one."""
+    return frozenset(revocation.record for path in _lists(folders) for revocation in load(list[Revocation], path))
+
+
+def _lists(folders: Sequence[Path]) -> list[Path]:
+    return [folder / REVOKED for folder in dict.fromkeys(folders) if (folder / REVOKED).exists()]
 
 
 def _candidate(path: Path, built_on: BuiltOn) -> Candidate:

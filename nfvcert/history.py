@@ -165,6 +165,11 @@ def _devices(lab: Lab) -> str:
             "networks": {"__all__": {"mtu"}},
             "hosts": {"__all__": of_hosts},
         },
+        # How something is counted is no other device.
+        exclude={
+            "network": {"dut": {"redundancy": {"counted_by"}}},
+            "traffic": {"ports": {"__all__": {"counted_by"}}},
+        },
     )
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
@@ -279,7 +284,8 @@ class Baselines:
             return NoBaseline(reason="no history was read")
         where = f"lab {self._now.lab} in {history.folder}"
         if not history.accepted:
-            return NoBaseline(reason=f"there is no accepted record of {where}")
+            left_out = [f"{each.folder} is left out: {each.why}" for each in history.left_out[:NAMED_MAX]]
+            return NoBaseline(reason="; ".join([f"there is no accepted record of {where}", *left_out]))
         mine = past(measured, self._stream)
         akin = [(run, old) for run in history.runs for old in run.measurements if old.kpi == mine.kpi]
         alike = [

@@ -94,8 +94,10 @@ class _OnDisk:
 class Histories:
     """The accepted records of a folder of runs, for each lab. Read once, when first asked."""
 
-    def __init__(self, folder: Path, *, named: str = "", without: str = "") -> None:
+    def __init__(self, folder: Path, *, named: str = "", without: str = "", revoked: Collection[str] = ()) -> None:
+        """``revoked``: digests of records that no longer count."""
         self._folder = folder
+        self._revoked = frozenset(revoked)
         self._named = named or str(folder)
         """What people call it."""
         self._without = without
@@ -103,13 +105,13 @@ class Histories:
         self._runs: dict[str, _Indexed] | None = None
 
     @classmethod
-    def there(cls, folder: Path, *, named: str, without: str) -> Histories:
+    def there(cls, folder: Path, *, named: str, without: str, revoked: Collection[str] = ()) -> Histories:
         """Those of a folder that somebody named. Raises UsageError where there is none."""
         if not folder.is_dir():
             raise UsageError(
                 f"--history={named}: there is no such folder", hint="name a folder of runs, as reports/ is"
             )
-        return cls(folder, named=named, without=without)
+        return cls(folder, named=named, without=without, revoked=revoked)
 
     def of(self, lab: str, kpis: Collection[str], last: int, brought: Collection[Place] = ()) -> History:
         """What the last ``last`` accepted records of a lab found of some KPIs, under each of the circumstances.
@@ -118,17 +120,21 @@ class Histories:
         """
         while True:
             accepted = self._accepted(lab)
-            looked_at = [run for each in accepted[:LOOKED_BACK] for run in self._runs_of(each, lab)]
+            found = [run for each in accepted[:LOOKED_BACK] for run in self._runs_of(each, lab)]
+            looked_at = [run for run in found if run.record not in self._revoked]
             needed = tuple(_needed(looked_at, kpis, last, brought))
             if not [run for run in needed if self._read_again(run.run)]:
                 break
         return History(
             folder=self._named,
             last=last,
-            accepted=sum(each.head.labs.count(lab) for each in accepted),
+            accepted=sum(each.head.labs.count(lab) for each in accepted) - (len(found) - len(looked_at)),
             looked_at=len(looked_at),
             others=sum(each.head.others.count(lab) for each in self._all().values()),
-            left_out=self.left_out(),
+            left_out=(
+                *self.left_out(),
+                *(LeftOutRun(folder=run.run, why="it was revoked") for run in found if run.record in self._revoked),
+            ),
             runs=needed,
         )
 

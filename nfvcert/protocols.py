@@ -182,6 +182,8 @@ class StreamResult:
     windows: tuple[Window, ...] = ()
     """One after the other, of all that was sent; empty where the stream asks for none. What was wrong in a few of them
     only is told there, and not in `invalid`."""
+    window_error: int = 0
+    """Of so many lost frames it is not known in which window they were lost."""
 
     @property
     def lost(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,10 @@ class Resumed:
     def check(self, plans: Mapping[str, StreamPlan], suites: str) -> None:
         """Raises UsageError when what would be run now is not what the run was planned to be."""
         before = {stream.plan.stream: stream.plan for stream in self._record.streams}
-        changed = [] if suites == self._record.run.suites_sha256 else ["the suites have changed"]
+        began_with, now = self._record.run.nfvcert, version("nfvcert")
+        changed = [] if began_with == now else [f"it began with nfvcert {began_with}, and this is {now}"]
+        if suites != self._record.run.suites_sha256:
+            changed.append("the suites have changed")
         for name in sorted(before.keys() | plans.keys()):
             old, new = before.get(name), plans.get(name)
             if old is None or new is None:

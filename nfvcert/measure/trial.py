@@ -20,6 +20,10 @@ from nfvcert.protocols import Calibration, LatencySummary, Stream, StreamResult,
 __all__ = ["TrafficPath", "Trials"]
 
 ATTEMPTS = 6
+SUSPECT_TRIALS = 3
+"""So many, and more than …"""
+SUSPECT_SHARE = 0.05
+"""… this share of all trials, that the device may have spoilt, are no chance: to repeat them chooses its good times."""
 CEILING_MARGIN = 0.95
 """Share of the generator's ceiling up to which its loss counts are believed."""
 
@@ -72,6 +76,7 @@ class Trials:
         self._generator = generator
         self._calibration = calibration
         self._on_result = on_result
+        self._number = self._suspect = 0
 
     @property
     def tells_delay_variation(self) -> bool:
@@ -123,11 +128,14 @@ class Trials:
     ) -> tuple[StreamResult, ...]:
         """Streams side by side, tried up to ``attempts`` times until the generator vouches for all of them.
 
-        Raises InvalidMeasurement as `run` does; DeviceSuspected, one of these, where the device may be behind it.
+        Raises InvalidMeasurement as `run` does; DeviceSuspected, one of these, where the device may be behind it, and
+        at once where it may have been behind too many trials of this run. (Where something is done to the device
+        meanwhile, it is no wonder.)
         """
         for port in dict.fromkeys(stream.tx for stream in streams):
             self._check_ceiling([stream for stream in streams if stream.tx == port])
         reasons: list[str] = []
+        suspect, failures = False, 0
         results: tuple[StreamResult, ...] = ()
         for failures in range(attempts):
             if failures:
@@ -136,12 +144,16 @@ class Trials:
             for result in results:
                 self._on_result(_facts(result))
             reasons = [reason for result in results for reason in result.invalid]
+            suspect = during is None and any(result.suspect for result in results)
+            self._number, self._suspect = self._number + 1, self._suspect + suspect
             if not reasons:
                 return results
+            if suspect and self._suspect >= max(SUSPECT_TRIALS, SUSPECT_SHARE * self._number):
+                break
         load = " and ".join(f"{stream.rate_fps:.0f} pps of {stream.frame_bytes} B" for stream in streams)
-        error = DeviceSuspected if any(result.suspect for result in results) else InvalidMeasurement
+        error = DeviceSuspected if suspect else InvalidMeasurement
         raise error(
-            f"no valid trial in {attempts} at {load}: {'; '.join(dict.fromkeys(reasons))}", what="traffic generator"
+            f"no valid trial in {failures + 1} at {load}: {'; '.join(dict.fromkeys(reasons))}", what="traffic generator"
         )
 
     def _check_ceiling(self, streams: Sequence[Stream]) -> None:

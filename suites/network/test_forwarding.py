@@ -21,6 +21,10 @@ pytestmark = [pytest.mark.network, pytest.mark.small]
 PROBE_FPS = 100.0
 PROBE_SECONDS = 0.5
 PROBE_FLOWS = 16
+LARGE_FPS, LARGE_LOAD, LARGE_FRAMES = 5000.0, 0.8, 150
+"""Of frames of a size that may not cross: rate and load at most, how many at least."""
+LARGE_LOST = 0.001
+"""Of large frames no more may be lost than of others."""
 HEADER_AND_FCS_BYTES = 18
 FRAMES = 5000
 """So many at least: with fewer, not even none lost would show a loss of less than 0.1 % (Clopper and Pearson)."""
@@ -100,9 +104,11 @@ def test_jumbo_frames(trials: Trials, path: TrafficPath, kpi: KpiRecorder) -> No
     largest = 0
     for packet_bytes in JUMBO_PACKETS:
         frame_bytes = packet_bytes + HEADER_AND_FCS_BYTES
-        rate = min(PROBE_FPS, path.line_rate_fps(frame_bytes) / 2)
+        rate = min(LARGE_FPS, path.line_rate_fps(frame_bytes) * LARGE_LOAD)
+        seconds = max(PROBE_SECONDS, LARGE_FRAMES / rate)
         # Of many flows: each member of a link aggregation carries some. What is lost by chance is not lost twice.
-        if all(trials.run(frame_bytes, rate, PROBE_SECONDS, flows=PROBE_FLOWS).lost for _ in range(2)):
+        tries = (trials.run(frame_bytes, rate, seconds, flows=PROBE_FLOWS) for _ in range(2))
+        if all(result.loss_ratio > LARGE_LOST for result in tries):
             break
         largest = packet_bytes
     kpi.measure("network.mtu.largest_packet", largest)

@@ -10,6 +10,7 @@ import pytest
 
 from nfvcert.suite import (
     A_DAY_S,
+    DeviceSuspected,
     Estimate,
     FrameCounter,
     InvalidMeasurement,
@@ -48,6 +49,8 @@ PAUSE_S = 0.1
 """Of a stream whose last so long nothing came of, the outage goes on."""
 SOON_S = 0.05
 """When frames flow at the first look, it began no later than this; and as exactly an outage has to be known."""
+AT_ONCE_S = 0.0005
+"""Frames of so long must have been lost at a fail-over that nobody counts: a few are lost at any time."""
 ON_PRIMARY = 0.5
 """Share of the frames that the primary link must carry before it is taken away: some may be hashed to the other one."""
 T = TypeVar("T")
@@ -78,9 +81,9 @@ def test_failover(
         if carried is not None:
             _see_that_it_carries(carried, redundancy.primary, trials, rate)
         found, lost = _outage(trials, rate, AFTER_S, lambda: switch.run(redundancy.down), give_back)
-        if carried is None and not lost:
+        if carried is None and lost < max(1.0, rate * AT_ONCE_S):
             raise Undeclared(
-                f"no frame was lost while {redundancy.host} ran {redundancy.down!r}: nothing shows that "
+                f"{lost or 'no'} frames were lost while {redundancy.host} ran {redundancy.down!r}: nothing shows that "
                 f"{redundancy.primary} had carried any",
                 what=redundancy.host,
                 hint="network.dut.redundancy.counted_by: a command that prints how many frames the primary carried",
@@ -162,9 +165,13 @@ def test_recovery_from_overload(trials: Trials, path: TrafficPath, parameters: P
         lost, sent = sum(window.lost for window in late), sum(window.sent for window in late)
         if not sent or lost > parameters.pdr_loss_ratio * sent:
             raise InvalidMeasurement(f"the device lost {lost:,} of {sent:,} frames before any overload")
-        usual = estimate_share(lost, sent).high if lost else 0.0
-        windows = trials.run_streams([steady, surge])[0].windows
-        return recovery(windows, parameters.overload_seconds, usual)
+        result = trials.run_streams([steady, surge])[0]
+        return recovery(
+            result.windows,
+            parameters.overload_seconds,
+            estimate_share(lost, sent),
+            max(calm.window_error, result.window_error),
+        )
 
     kpi.measure(
         "network.overload.recovery_time",
@@ -176,10 +183,14 @@ def test_recovery_from_overload(trials: Trials, path: TrafficPath, parameters: P
 
 
 def _of_the_first_valid(measure: Callable[[], T], attempts: int = GENTLE_ATTEMPTS) -> T:
-    """What the generator vouches for, of a few attempts."""
+    """What the generator vouches for, of a few attempts; what the device may have spoilt is not tried again."""
     for _ in range(attempts - 1):
-        with contextlib.suppress(InvalidMeasurement):
+        try:
             return measure()
+        except DeviceSuspected:
+            raise
+        except InvalidMeasurement:
+            continue
     return measure()
 
 

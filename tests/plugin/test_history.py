@@ -129,6 +129,23 @@ def test_the_life_of_a_baseline(lab: Project) -> None:
     assert runs(baseline(again)) == [name(a_little), name(equal), name(first)]  # nor is what was undecided
 
 
+def test_a_record_that_was_revoked_is_no_baseline(lab: Project) -> None:
+    sound, revoked = certified(lab, 200), certified(lab, 196)
+    entry = {
+        "record": revoked.record.digest,
+        "unit": "nic-fw-8.30",
+        "reason": "it loses packets",
+        "owner": "Board",
+        "on": "2026-11-01",
+    }
+    lab.write("releases/revoked.yaml", json.dumps([entry]))
+    assert runs(baseline(certified(lab, 184))) == [name(sound)]
+    lab.write("releases/revoked.yaml", json.dumps([entry, entry | {"record": sound.record.digest}]))
+    alone = certified(lab, 120)
+    assert compared(alone).no_baseline, alone.output
+    assert f"{name(sound)} is left out: it was revoked" in compared(alone).sentence
+
+
 def test_the_report_and_the_record_tell_what_was_compared(lab: Project) -> None:
     first = certified(lab, 200)
     second = certified(lab, 150)

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,14 @@ def test_what_has_changed_is_not_mixed(project: Project) -> None:
         assert refused.status == 4, refused.output
         assert said in refused.output
         assert "Traceback" not in refused.output
+    events = folder / "events.jsonl"
+    before = events.read_text()
+    older = before.replace(f'"nfvcert":"{version("nfvcert")}"', '"nfvcert":"0.0.1"', 1)
+    assert older != before
+    events.write_text(older)
+    refused = resume(project, folder.name)
+    events.write_text(before)
+    assert "it began with nfvcert 0.0.1, and this is" in refused.output
     missing = resume(project, "20200101-000000-nothing")
     assert missing.status == 4
     assert folder.name in missing.output  # what there is

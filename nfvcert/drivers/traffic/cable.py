@@ -59,7 +59,7 @@ class CountedByDevice:
                     else f"sent frames at {port} while the device began to count anew there"
                 )
         return tuple(
-            replace(result, invalid=(*result.invalid, missing[result.stream.tx]))
+            replace(result, invalid=(*result.invalid, missing[result.stream.tx]), suspect=True)
             if result.stream.tx in missing
             else result
             for result in results

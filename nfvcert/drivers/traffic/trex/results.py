@@ -15,7 +15,7 @@ from nfvcert.drivers.traffic.trex.counters import Count, Health, Look
 from nfvcert.drivers.traffic.trex.latency import latency_summary, some_below, some_beyond, unsorted
 from nfvcert.drivers.traffic.trex.streams import Group
 from nfvcert.drivers.traffic.trex.timeline import longest_gap_s, longest_look_s, sending_times
-from nfvcert.drivers.traffic.trex.windows import unseen, windows
+from nfvcert.drivers.traffic.trex.windows import unseen, window_error, windows
 from nfvcert.protocols import Stream, StreamResult
 
 __all__ = ["Evidence", "Gate", "stream_results"]
@@ -93,6 +93,7 @@ def _result(evidence: Evidence, gate: Gate, index: int, common: tuple[str, ...])
         windows=()
         if times is None
         else windows(stream, mine, rx, [*evidence.looks, evidence.last], times, gate.look_s),
+        window_error=0 if times is None else window_error([*evidence.looks, evidence.last], mine, rx, times[1]),
     )
 
 

@@ -17,7 +17,7 @@ from nfvcert.drivers.traffic.trex.streams import Group
 from nfvcert.drivers.traffic.trex.timeline import gaps, longest_look_s
 from nfvcert.protocols import LatencySummary, Stream, Window
 
-__all__ = ["unseen", "windows"]
+__all__ = ["unseen", "window_error", "windows"]
 
 RAMP_S = 0.05
 """When a stream begins, fewer frames are on their way."""
@@ -85,17 +85,32 @@ def _sent(look: Look, mine: Sequence[Group]) -> int:
 
 def _lost_so_far(looks: Sequence[Look], mine: Sequence[Group], port: int, steady: tuple[float, float]) -> Sequence[int]:
     """Frames that were lost up to each look; between the ``steady`` times, equally many are always on their way."""
-    missing = [
+    missing = _missing(looks, mine, port)
+    flowing = [steady[0] <= look.at_s < steady[1] for look in looks]
+    on_the_way = max(0, min(_near_end(looks, missing, steady[1]), default=0) - missing[-1])
+    lost = [frames - on_the_way * flows for frames, flows in zip(missing, flowing, strict=True)]
+    return [max(0, frames) for frames in itertools.accumulate(reversed(lost), min)][::-1]
+
+
+def window_error(looks: Sequence[Look], mine: Sequence[Group], port: int, end: float) -> int:
+    """Of how many lost frames the window is not known: by so many those differ that are on their way."""
+    near_end = [*_near_end(looks, _missing(looks, mine, port), end)]
+    return max(near_end) - min(near_end) + 1 if near_end else 1
+
+
+def _missing(looks: Sequence[Look], mine: Sequence[Group], port: int) -> Sequence[int]:
+    """Frames that were sent up to each look and had not come."""
+    return [
         _sent(look, mine)
         - sum(look.received(group.number, port) for group in mine)
         + sum(look.counts[group.number].duplicates for group in mine if group.number in look.counts)
         for look in looks
     ]
-    flowing = [steady[0] <= look.at_s < steady[1] for look in looks]
-    near_end = [flows and look.at_s >= steady[1] - END_S for look, flows in zip(looks, flowing, strict=True)]
-    on_the_way = max(0, min(itertools.compress(missing, near_end), default=0) - missing[-1])
-    lost = [frames - on_the_way * flows for frames, flows in zip(missing, flowing, strict=True)]
-    return [max(0, frames) for frames in itertools.accumulate(reversed(lost), min)][::-1]
+
+
+def _near_end(looks: Sequence[Look], missing: Sequence[int], end: float) -> Iterator[int]:
+    """What was missing when the last frames were sent, and later ones can hardly have been lost."""
+    return (frames for look, frames in zip(looks, missing, strict=True) if end - END_S <= look.at_s < end)
 
 
 def _latency(before: Look, after: Look, last: Look, group: int) -> LatencySummary | None:
