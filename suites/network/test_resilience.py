@@ -83,7 +83,7 @@ def test_failover(
         found, lost = _outage(trials, rate, AFTER_S, lambda: switch.run(redundancy.down), give_back)
         if carried is None and lost < max(1.0, rate * AT_ONCE_S):
             raise Undeclared(
-                f"{lost or 'no'} frames were lost while {redundancy.host} ran {redundancy.down!r}: nothing shows that "
+                f"{lost:,} frames were lost while {redundancy.host} ran {redundancy.down!r}: nothing shows that "
                 f"{redundancy.primary} had carried any",
                 what=redundancy.host,
                 hint="network.dut.redundancy.counted_by: a command that prints how many frames the primary carried",
@@ -225,8 +225,9 @@ def _outage(
     looked_at = time.monotonic()
     back = _flows_again(trials, rate)
     if back is None:
-        unseen = f"it had not come back when nobody looked any more, after {after_s + PATIENCE_S:g} s"
-        return Estimate(after_s + PATIENCE_S, after_s + PATIENCE_S, A_DAY_S, None, note=unseen), 1
+        out_s = after_s + PATIENCE_S
+        unseen = f"it had not come back when nobody looked any more, after {out_s:g} s"
+        return Estimate(out_s, out_s, A_DAY_S, None, note=unseen), round(rate * out_s)
     if spoilt is not None:
         raise spoilt
     least_s, most_s = _seen_out_s(result, rate)

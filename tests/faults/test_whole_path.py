@@ -87,7 +87,7 @@ def test_restarts(command: str, decision: str, least_s: float | None, says: str,
     [
         ({"up": "true"}, "trunk-1 carried 0 of"),
         ({"counted_by": "uname"}, "must print a number, and prints 'Linux' on leaf-1"),
-        ({"counted_by": None}, "no frames were lost while leaf-1 ran"),
+        ({"counted_by": None}, "0 frames were lost while leaf-1 ran"),
     ],
     ids=["the primary link stays down", "counts nothing", "nobody counts"],
 )
