@@ -98,7 +98,7 @@ def test_many_flows(trials: Trials, path: TrafficPath, parameters: Parameters, k
 
 @pytest.mark.covers("rack-switch", "vswitch", "nic", "driver-host")
 @pytest.mark.measures("network.mtu.largest_packet")
-@pytest.mark.expected_seconds(4)
+@pytest.mark.expected_seconds(6)
 def test_jumbo_frames(trials: Trials, path: TrafficPath, kpi: KpiRecorder) -> None:
     """The largest IP packet that crosses the device whole (RFC 1191 §7; RFC 2544 §9)."""
     largest = 0
