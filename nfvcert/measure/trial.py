@@ -88,6 +88,11 @@ class Trials:
         """Up to which rate of a stream it is known of each frame whether it came twice, or out of order."""
         return self._calibration.numbered_fps
 
+    @property
+    def suspects_device(self) -> bool:
+        """Whether the device may have spoilt so many trials that to leave them out would choose its good times."""
+        return self._suspect >= max(SUSPECT_TRIALS, SUSPECT_SHARE * self._number)
+
     def run(
         self,
         frame_bytes: int,
@@ -148,7 +153,7 @@ class Trials:
             self._number, self._suspect = self._number + 1, self._suspect + suspect
             if not reasons:
                 return results
-            if suspect and self._suspect >= max(SUSPECT_TRIALS, SUSPECT_SHARE * self._number):
+            if suspect and self.suspects_device:
                 break
         load = " and ".join(f"{stream.rate_fps:.0f} pps of {stream.frame_bytes} B" for stream in streams)
         error = DeviceSuspected if suspect else InvalidMeasurement

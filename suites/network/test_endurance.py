@@ -52,7 +52,7 @@ def test_sustained_load(
                 frame_bytes, rate, piece_s, flows=parameters.flows, window_s=parameters.soak_slice_seconds, attempts=1
             ).windows
         except InvalidMeasurement as error:
-            # That is not made up for: a device that spoils each third minute would pass in the others.
+            # Made up for only while it is rare: a device that spoils each third minute would pass in the others.
             suspected = error if isinstance(error, DeviceSuspected) else suspected
             windows = ()
             useless_s += piece_s
@@ -78,5 +78,5 @@ def test_sustained_load(
         kpi.series("99.9th percentile of latency under sustained load", tails, x="time [s]", y="latency [µs]")
         # Of the worst window: what comes once in a while is not to be diluted by a longer test.
         kpi.measure("network.sustained.latency_p999", max(tail_us for _, tail_us in tails) * 1e-6, **conditions)
-    if suspected is not None:
+    if suspected is not None and trials.suspects_device:
         raise suspected

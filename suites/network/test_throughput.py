@@ -9,6 +9,7 @@ import pytest
 from nfvcert.suite import (
     Counts,
     Estimate,
+    InvalidMeasurement,
     KpiRecorder,
     NotConverged,
     Parameters,
@@ -138,7 +139,7 @@ def test_back_to_back_frames(
 
     def longest_burst() -> float:
         low, high = (longest, longest) if passes(longest) else (0, longest)
-        while high - low > 1:  # to the frame: less would be reported than passed
+        while high - low > max(1, low // 1000):  # what is reported is what passed, and hardly less than would
             middle = (low + high) // 2
             low, high = (middle, high) if passes(middle) else (low, middle)
         bursts.append(low)
@@ -149,7 +150,11 @@ def test_back_to_back_frames(
         whole = f"bursts of {parameters.burst_seconds:g} s (burst_seconds) are forwarded whole: no buffer is ever full"
         kpi.cannot_tell("network.back_to_back.buffer_time", whole, frame_bytes=frame_bytes)
         return
-    ndr = throughput(frame_bytes).ndr
+    try:
+        ndr = throughput(frame_bytes).ndr
+    except InvalidMeasurement as error:  # which is no matter to those who ask for the burst only
+        kpi.cannot_tell("network.back_to_back.buffer_time", str(error), frame_bytes=frame_bytes)
+        return
     if ndr.low <= 0:
         none = f"the device has no non-drop rate at {frame_bytes} B: it loses frames though its buffer is not full"
         kpi.cannot_tell("network.back_to_back.buffer_time", none, frame_bytes=frame_bytes)

@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["awake"]
@@ -31,10 +31,13 @@ def awake() -> Iterator[None]:
     command = _command()
     busy: list[subprocess.Popen[bytes]] = []
     try:
-        busy.extend(
-            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            for _ in (sorted(os.sched_getaffinity(0))[:_MOST] if command else ())
-        )
+        with suppress(OSError):  # where nothing more can be started, it goes as it would without
+            busy.extend(
+                subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                )
+                for _ in (sorted(os.sched_getaffinity(0))[:_MOST] if command else ())
+            )
         yield
     finally:
         for process in busy:

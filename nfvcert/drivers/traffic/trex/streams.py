@@ -82,10 +82,10 @@ def groups(streams: tuple[Stream, ...], first: int) -> tuple[Group, ...]:
     found: list[Group] = []
     for index, stream in enumerate(streams):
         number = first + len(found)
-        if stream.rate_fps <= SEQUENCED_FPS:
+        probes = max(1, round(PROBE_FPS * stream.duration_s))
+        if stream.rate_fps <= SEQUENCED_FPS or stream.frames <= probes:
             found.append(Group(number, index, stream.frames, stream.rate_fps, sequenced=True))
             continue
-        probes = max(1, round(PROBE_FPS * stream.duration_s))
         load_fps = stream.rate_fps - PROBE_FPS
         found.append(Group(number, index, stream.frames - probes, load_fps, sequenced=False))
         found.append(Group(number + 1, index, probes, PROBE_FPS, sequenced=True))
