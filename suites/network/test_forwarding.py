@@ -132,7 +132,7 @@ def test_mac_learning(trials: Trials, path: TrafficPath, kpi: KpiRecorder) -> No
 
 @pytest.mark.covers("rack-switch", "vswitch", "sdn-controller", "network-gateway-router")
 @pytest.mark.measures("network.isolation.leaked_frames")
-@pytest.mark.expected_seconds(12)
+@pytest.mark.expected_seconds(22)
 def test_tenant_isolation(lab: Lab, trials: Trials, path: TrafficPath, kpi: KpiRecorder) -> None:
     """No frame of one tenant reaches another, be it addressed to it, to nobody, or to all (ETSI GS NFV-SEC 001 §6)."""
     strangers = _ports_that_hear(lab, trials, path)
