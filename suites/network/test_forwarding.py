@@ -145,16 +145,19 @@ def test_tenant_isolation(lab: Lab, trials: Trials, path: TrafficPath, kpi: KpiR
         leaked[key] = leaked.get(key, 0) + sum(came.get(port, 0) for port in ports)
 
     own = (path.tx, path.rx, *path.witnesses)
-    for end, other in ((path.tx, path.rx), (path.rx, path.tx)):  # each of them may be at another device
-        for stranger in strangers:
-            count(trials.run(128, PROBE_FPS, PROBE_SECONDS, tx=end, rx=stranger), stranger, "unicast", path.strangers)
-            count(trials.run(128, PROBE_FPS, PROBE_SECONDS, tx=stranger, rx=end), stranger, "unicast", own)
-        if lab.dut.forwards == "l2":
-            shouted = trials.run(128, PROBE_FPS, PROBE_SECONDS, tx=end, rx=other, destination="broadcast")
+    try:
+        for end, other in ((path.tx, path.rx), (path.rx, path.tx)):  # each of them may be at another device
             for stranger in strangers:
-                count(shouted, stranger, "broadcast", [stranger])
-    for (tenant, aimed), frames in leaked.items():
-        kpi.measure("network.isolation.leaked_frames", frames, tenant=tenant, aimed=aimed)
+                probe = trials.run(128, PROBE_FPS, PROBE_SECONDS, tx=end, rx=stranger)
+                count(probe, stranger, "unicast", path.strangers)
+                count(trials.run(128, PROBE_FPS, PROBE_SECONDS, tx=stranger, rx=end), stranger, "unicast", own)
+            if lab.dut.forwards == "l2":
+                shouted = trials.run(128, PROBE_FPS, PROBE_SECONDS, tx=end, rx=other, destination="broadcast")
+                for stranger in strangers:
+                    count(shouted, stranger, "broadcast", [stranger])
+    finally:  # what has leaked has, whatever keeps the rest from being looked at
+        for (tenant, aimed), frames in leaked.items():
+            kpi.measure("network.isolation.leaked_frames", frames, tenant=tenant, aimed=aimed)
 
 
 def _ports_that_hear(lab: Lab, trials: Trials, path: TrafficPath) -> list[str]:
