@@ -1,26 +1,27 @@
 """A YAML file written by a person, as plain data that knows its lines.
 
 YAML can say far more than an inventory or a test model may: tags that make objects, aliases that
-contain themselves or grow without end, keys that are numbers, dates, infinities. Here the parser of
-ruamel.yaml is read event by event (YAML 1.2, core schema), so that all of that is refused with its
-line, and nothing but dict, list, str, int, float, bool and None comes out. What looks like a date is
-a string, as YAML 1.2 has it.
+contain themselves or grow without end, keys that are numbers, dates, infinities. Here a parser is
+read event by event (YAML 1.2, core schema), so that all of that is refused with its line, and nothing
+but dict, list, str, int, float, bool and None comes out. What looks like a date is a string, as
+YAML 1.2 has it.
+
+Two parsers give the same events: libyaml, by PyYAML, is thirty times faster; ruamel.yaml knows YAML 1.2
+and says better what is wrong. It has the word on what libyaml refuses, and on tabs and rare line ends.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from nfvcert.errors import FileError
 from nfvcert.parts import KeyPath
-
-if TYPE_CHECKING:
-    from ruamel.yaml.events import AliasEvent, Event
 
 __all__ = ["Document", "Plain", "Spot", "dotted", "parse_document", "read_document", "said"]
 
@@ -37,6 +38,7 @@ _WHOLE = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _REAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_READ_OTHERWISE_BY_LIBYAML = re.compile("[\t\r\x85\u2028\u2029]")
 _TURNS_TEXT_AROUND = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -178,38 +180,32 @@ class _Composer:
         self._documents = 0
 
     def compose(self, text: str) -> _Node:
-        from ruamel.yaml import events as ev
-
         for event in _events(self._path, text):
-            match event:
-                case ev.DocumentStartEvent():
+            match type(event).__name__:  # of either parser
+                case "DocumentStartEvent":
                     self._documents += 1
                     if self._documents > 1:
                         raise self._error(event, "a second document begins; a file holds one")
-                case ev.AliasEvent():
+                case "AliasEvent":
                     self._add(self._anchored(event))
-                case ev.NodeEvent():
-                    self._begin(event)
-                case ev.SequenceEndEvent() | ev.MappingEndEvent():
+                case "ScalarEvent":
+                    self._begin(event, _Scalar(_line(event), event.value, plain=not event.style))
+                case "SequenceStartEvent":
+                    self._begin(event, _List(_line(event)))
+                case "MappingStartEvent":
+                    self._begin(event, _Mapping(_line(event)))
+                case "SequenceEndEvent" | "MappingEndEvent":
                     self._open.pop()
         return self._root or _Scalar(0, "", plain=True)
 
-    def _error(self, event: Event, problem: str) -> FileError:
-        return FileError(self._path, line=event.start_mark.line + 1, problem=problem)
+    def _error(self, event: Any, problem: str) -> FileError:
+        return FileError(self._path, line=_line(event), problem=problem)
 
-    def _begin(self, event: Any) -> None:
-        from ruamel.yaml import events as ev
-
+    def _begin(self, event: Any, node: _Node) -> None:
         if event.tag is not None:
             raise self._error(
                 event, f"the tag {event.tag.replace('tag:yaml.org,2002:', '!!')} is not read; only plain values are"
             )
-        line = event.start_mark.line + 1
-        node: _Node
-        if isinstance(event, ev.ScalarEvent):
-            node = _Scalar(line, event.value, plain=event.style is None)
-        else:
-            node = _List(line) if isinstance(event, ev.SequenceStartEvent) else _Mapping(line)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         self._add(node)
@@ -224,7 +220,7 @@ class _Composer:
         else:
             self._open[-1].children.append(node)
 
-    def _anchored(self, event: AliasEvent) -> _Node:
+    def _anchored(self, event: Any) -> _Node:
         node = self._anchors.get(event.anchor)
         if node is None:
             raise self._error(event, f"alias *{event.anchor} has no anchor &{event.anchor} before it")
@@ -246,8 +242,22 @@ _IN_WORDS = (
 )
 
 
-def _events(path: Path, text: str) -> Iterator[Event]:
-    """The parser's events; its errors, in words of ours."""
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _events(path: Path, text: str) -> Iterable[Any]:
+    """The events of the faster parser, else those of the other."""
+    import yaml
+
+    if not _READ_OTHERWISE_BY_LIBYAML.search(text):
+        with suppress(yaml.YAMLError, ValueError, OverflowError):
+            return list(yaml.parse(text, Loader=yaml.CSafeLoader))
+    return _explained(path, text)
+
+
+def _explained(path: Path, text: str) -> Iterator[Any]:
+    """The events of the parser that explains what it refuses; its errors, in words of ours."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 

@@ -10,8 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from keystoneauth1.exceptions import ClientException
-
 from nfvcert.errors import EngineError
 from nfvcert.judge import ForeignResult, Verdict
 from nfvcert.protocols import CloudSession
@@ -58,6 +56,8 @@ def contradict(engine: str, ended: Ended, results: Sequence[ForeignResult]) -> N
 def see_that_it_answers(cloud: CloudSession, results: Sequence[ForeignResult]) -> None:
     """Before a failure is the release's: raise Unreachable where no endpoint of the cloud can be reached any more."""
     if any(result.verdict is Verdict.FAIL for result in results):
+        from keystoneauth1.exceptions import ClientException
+
         with suppress(ClientException):  # an answer that is an error is an answer
             cloud.sdk.session.get(cloud.sdk.config.get_auth_args()["auth_url"], authenticated=False, raise_exc=False)
 

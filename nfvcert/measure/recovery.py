@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from scipy.stats import poisson
-
 from nfvcert.errors import InvalidMeasurement
 from nfvcert.measure.stats import Estimate
 from nfvcert.protocols import Window
@@ -56,8 +53,11 @@ def recovery(windows: Sequence[Window], overload_s: float, usual: Estimate, reso
 
 def _last_lossy(windows: Sequence[Window], usual: float, resolution: int) -> int:
     """The last window from which on more is lost than a share of all frames explains; -1 for none."""
+    import numpy as np
+    from scipy.special import pdtrik
+
     backwards = windows[::-1]
     sent, lost = (np.cumsum(counts) for counts in zip(*((each.sent, each.lost) for each in backwards), strict=True))
-    forgiven = (poisson.ppf(_CHANCE, usual * sent) if usual else np.zeros(len(sent))) + resolution
+    forgiven = (np.ceil(pdtrik(_CHANCE, usual * sent)) if usual else np.zeros(len(sent))) + resolution
     lossy = np.flatnonzero(lost > forgiven)
     return len(windows) - 1 - int(lossy[0]) if len(lossy) else -1

@@ -2,7 +2,8 @@
 
 Two strategies, one injected measuring method: multiple loss ratio search by the MLRsearch library
 (RFC 9971; ETSI GS NFV-TST 009 §12), and the plain binary search of RFC 2544 §26.1 with the loss
-verification of TST009 §12.3.3. Loads are frames per second, durations seconds.
+verification of TST009 §12.3.3. Loads are frames per second, durations seconds. The library is imported
+when something is searched: it takes as long as all else that a suite imports.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-from MLRsearch import AbstractMeasurer, Config, MeasurementResult, MultipleLossRatioSearch, SearchGoal
 
 from nfvcert.errors import InvalidMeasurement
 from nfvcert.measure.stats import Estimate
@@ -111,25 +110,23 @@ def search(measure: Measure, max_load: float, parameters: Parameters) -> Through
     return strategy(measure, max_load, parameters)
 
 
-class _Measurer(AbstractMeasurer):  # type: ignore[misc]  # the library has no types
-    """The library's seam to our measuring method."""
-
-    def __init__(self, trace: _Trace) -> None:
-        self._trace = trace
-
-    def measure(self, intended_duration: float, intended_load: float) -> MeasurementResult:
-        counts = self._trace(intended_load, intended_duration)
-        return MeasurementResult(
-            intended_duration=intended_duration,
-            intended_load=intended_load,
-            offered_count=counts.sent,
-            loss_count=counts.lost,
-            duration_with_overheads=counts.seconds,
-        )
-
-
 def mlrsearch(measure: Measure, max_load: float, parameters: Parameters) -> Throughput:
     """All goals in one multiple loss ratio search (RFC 9971)."""
+    from MLRsearch import AbstractMeasurer, Config, MeasurementResult, MultipleLossRatioSearch, SearchGoal
+
+    class Measurer(AbstractMeasurer):  # type: ignore[misc]  # the library has no types
+        """The library's seam to our measuring method."""
+
+        def measure(self, intended_duration: float, intended_load: float) -> MeasurementResult:
+            counts = trace(intended_load, intended_duration)
+            return MeasurementResult(
+                intended_duration=intended_duration,
+                intended_load=intended_load,
+                offered_count=counts.sent,
+                loss_count=counts.lost,
+                duration_with_overheads=counts.seconds,
+            )
+
     trace = _Trace(measure, parameters.search_seconds_max)
     goals = {
         loss_ratio: SearchGoal(
@@ -150,7 +147,7 @@ def mlrsearch(measure: Measure, max_load: float, parameters: Parameters) -> Thro
     config.search_duration_max = parameters.search_seconds_max
     config.warmup_duration = None
     try:
-        results = MultipleLossRatioSearch(config).search(measurer=_Measurer(trace), debug=lambda _: None)
+        results = MultipleLossRatioSearch(config).search(measurer=Measurer(), debug=lambda _: None)
     except RuntimeError as error:  # the library looks at the clock too, after a trial
         raise trace.unfinished(trace.late() or f"the search did not converge: {error}") from error
     within = {ratio: _estimate(results[goal], config.min_load, max_load) for ratio, goal in goals.items()}
