@@ -7,8 +7,7 @@
 MEASURING = tests/drivers/traffic tests/embedded/test_devices.py tests/embedded/test_faults.py \
 	tests/embedded/test_ordinary_user.py tests/e2e tests/suites tests/faults
 # Of these, those that spend their time waiting for a cloud: two files at a time, the longest first.
-CLOUDS = tests/faults/test_cloud.py tests/faults/test_objects.py tests/faults/test_foreign.py \
-	tests/suites/test_second_cloud.py
+CLOUDS = tests/faults/clouds tests/suites/test_second_cloud.py
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' Makefile

@@ -15,6 +15,7 @@ from tests.certify import ROOT, Certified, certify, reduced_model, up_alone
 from tests.faults.catalogue import Case
 from tests.faults.disk_catalogue import DISK_CASES, table
 from tests.faults.test_whole_path import check
+from tests.long import first_of_each_kind
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def certify_storage(inventory: Path, model: Path, reports: Path) -> Certified:
     return certify(str(inventory), model, reports, domain="storage")
 
 
-@pytest.mark.parametrize("case", DISK_CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", first_of_each_kind(DISK_CASES))
 def test_a_fault_of_a_disk_is_found(case: Case, inventory: Path, lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     assert case.fault is not None
     model = reduced_model("storage", tmp_path, case.required, case.parameters)

@@ -15,9 +15,10 @@ from nfvcert.embedded.faults import seeded
 from nfvcert.embedded.traffic_faults import may_set_clock
 from tests.certify import HEALTHY, ROOT, Certified, certify, command, gathered, quick_model, up_alone
 from tests.faults.catalogue import CASES, LEAKED, NDR, OUTAGE, RESET, Case, table
+from tests.long import first_of_each_kind
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.fault], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", first_of_each_kind(case for case in CASES if case.fault))
 def test_a_seeded_fault_is_found(case: Case, lab: embedded.EmbeddedLab, tmp_path: Path) -> None:
     model = quick_model(tmp_path, case.required, **case.parameters)
     if case.fault == "clock-jumps" and not may_set_clock():

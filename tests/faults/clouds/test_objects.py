@@ -11,16 +11,10 @@ from nfvcert import embedded
 from nfvcert.embedded.cloud.object_faults import OBJECT_FAULTS
 from nfvcert.embedded.faults import seeded
 from tests.certify import ROOT, Certified, certify
-from tests.faults.cloud_catalogue import CloudCase
-from tests.faults.object_catalogue import OBJECT_CASES, table
-from tests.faults.test_cloud import verdict
+from tests.faults.clouds.cloud_catalogue import CloudCase
+from tests.faults.clouds.object_catalogue import OBJECT_CASES, table
+from tests.faults.clouds.test_cloud import verdict
 from tests.long import first_of_each_kind
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cloud(lab: embedded.EmbeddedLab) -> None:
-    """Started once for all cases."""
-    embedded.start_cloud(lab)
 
 
 def quick_storage(where: Path) -> Path:
@@ -28,7 +22,8 @@ def quick_storage(where: Path) -> Path:
     model = YAML(typ="safe").load((ROOT / "testmodels/storage.yaml").read_text())
     model["version"] += "-quick"
     model["parameters"] |= {
-        "object_requests": 5,
+        "object_requests": 2,
+        "object_bytes": [4096],
         "object_concurrency": [1],
         "object_listing_seconds_max": 10,
         "volume_at_once": 3,

@@ -1,11 +1,11 @@
 """What a faulty object store, or volume service, must lead to: the tests that find it, and those that do not mind.
 
-`python -m tests.faults.object_catalogue` prints the cases as the table of docs/faults.md.
+`python -m tests.faults.clouds.object_catalogue` prints the cases as the table of docs/faults.md.
 """
 
 from __future__ import annotations
 
-from tests.faults.cloud_catalogue import CloudCase, stopped
+from tests.faults.clouds.cloud_catalogue import CloudCase, stopped
 
 __all__ = ["OBJECT_CASES", "table"]
 

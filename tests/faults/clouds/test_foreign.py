@@ -15,17 +15,11 @@ from nfvcert.embedded.cloud.readiness import Administrator
 from nfvcert.embedded.faults import seeded
 from nfvcert.judge import Verdict
 from tests.certify import ROOT, Certified, certify, command, gathered
-from tests.faults.test_cloud import PATIENT, quick_vim, sweep, verdict
+from tests.faults.clouds.test_cloud import PATIENT, quick_vim, sweep, verdict
 
 INTEROP, RALLY = "test_the_interoperability_guideline", "test_rally_scenarios_under_load"
 AUTHENTICATES = "tempest.api.identity.v3.test_tokens.TokensV3Test.test_create_token"
 VOLUMES = "tempest.api.volume.test_extensions.ExtensionsTestJSON.test_list_extensions"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cloud(lab: embedded.EmbeddedLab) -> None:
-    """Started once for all cases."""
-    embedded.start_cloud(lab)
 
 
 def patient_vim(where: Path) -> Path:

@@ -1,6 +1,6 @@
 """Which seeded fault of a cloud must be found by which test of the VIM suite: the second table of docs/faults.md.
 
-`python -m tests.faults.cloud_catalogue` prints the table; a test compares it with the committed page.
+`python -m tests.faults.clouds.cloud_catalogue` prints the table; a test compares it with the committed page.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from nfvcert import embedded
 from nfvcert.drivers.through import Through
 from nfvcert.embedded.faults import seeded
 from tests.certify import ROOT, Certified, certify, command
-from tests.faults.cloud_catalogue import CLOUD_CASES, KILLS_OF_THE_REST, CloudCase, table
+from tests.faults.clouds.cloud_catalogue import CLOUD_CASES, KILLS_OF_THE_REST, CloudCase, table
 from tests.long import first_of_each_kind
 
 QUICK: Mapping[str, object] = {
@@ -37,12 +37,6 @@ PATIENT: Mapping[str, object] = {"api_ready_seconds": 20, "recovery_seconds_max"
 FOREIGN = ("test_the_interoperability_guideline", "test_rally_scenarios_under_load")
 IN_DOUBT = 10
 """Exit status where the traffic generator is disturbed, as it may be by the tests beside."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cloud(lab: embedded.EmbeddedLab) -> None:
-    """Started once for all cases."""
-    embedded.start_cloud(lab)
 
 
 def quick_vim(where: Path, **parameters: object) -> Path:
