@@ -118,7 +118,12 @@ def test_what_a_killed_tempest_left_is_swept(lab: embedded.EmbeddedLab, tmp_path
         # A server that is being built outlives its tempest: one that is being deleted may be gone by the sweep.
         administrator = Administrator(embedded.start_cloud(lab))
         deadline = time.monotonic() + 200
-        while not administrator.told("nova", "/v2.1/servers?all_tenants=1&status=BUILD").get("servers"):
+        while not any(
+            server["OS-EXT-STS:task_state"] != "deleting"
+            for server in administrator.told("nova", "/v2.1/servers/detail?all_tenants=1&status=BUILD").get(
+                "servers", ()
+            )
+        ):
             assert run.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)

@@ -22,7 +22,7 @@ def quick_storage(where: Path) -> Path:
     model = YAML(typ="safe").load((ROOT / "testmodels/storage.yaml").read_text())
     model["version"] += "-quick"
     model["parameters"] |= {
-        "object_requests": 2,
+        "object_requests": 5,
         "object_bytes": [4096],
         "object_concurrency": [1],
         "object_listing_seconds_max": 10,
