@@ -15,7 +15,7 @@ EMPTY_TESTS = 1000
 
 
 def figures() -> Iterator[Figure]:
-    """Import of the plugin, help, and 1,000 empty tests."""
+    """Import of the plugin, help, a list of the tests of a lab, and 1,000 empty tests."""
     imports = repeated(_plugin_import_ms, 5)
     yield summed(
         "plugin import at a pytest start", imports, "ms", 60, "-X importtime, nfvcert.plugin with all it imports"
@@ -23,6 +23,7 @@ def figures() -> Iterator[Figure]:
     helps = repeated(lambda: seconds_of([PYTHON, "-m", "nfvcert.cli", "--help"]), 7)
     yield summed("nfvcert --help", helps, "s", 0.3, "whole process")
     with tempfile.TemporaryDirectory() as folder:
+        yield from _listed(Path(folder))
         yield from _empty_tests(Path(folder))
 
 
@@ -33,6 +34,17 @@ def _plugin_import_ms() -> float:
     names = ("nfvcert", "nfvcert.plugin")
     lines = [line.split("|") for line in told.splitlines() if line.startswith("import time:")]
     return sum(float(cumulative) for _, cumulative, name in lines if name.strip() in names) / 1000
+
+
+def _listed(folder: Path) -> Iterator[Figure]:
+    """The shipped suites collected for a lab: its files read, the suites imported."""
+    one = folder / "test_one.py"
+    one.write_text("def test_one(): pass\n")
+    run = [PYTHON, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"]
+    with_it = lambda: seconds_of([*run, "-m", "network", "--lab=opco-ru"])  # noqa: E731
+    without = lambda: seconds_of([*run, "-p", "no:nfvcert", one], folder)  # noqa: E731
+    how = "whole pytest processes in turn, the network suite for opco-ru over one test elsewhere"
+    yield summed("list of the tests of a lab over bare pytest", ratios(with_it, without, 5), "times", 3, how)
 
 
 def _empty_tests(folder: Path) -> Iterator[Figure]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -153,6 +155,17 @@ def test_suites_use_public_names_only() -> None:
     for path in (PACKAGE.parent / "suites").rglob("*.py"):
         ours = {name for name in imports_of(path) if name.partition(".")[0] == "nfvcert"}
         assert ours <= {"nfvcert.suite"}, path
+
+
+def test_a_start_imports_nothing_that_is_not_used_yet() -> None:
+    """Else whoever lists the tests waits for what measures, computes and connects: it is imported where it is used."""
+    named = "import sys, nfvcert.certification, nfvcert.suite; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", named], capture_output=True, text=True, check=True).stdout.split()
+    assert {"nfvcert", "pydantic"} <= set(loaded)
+    assert not {"MLRsearch", "jinja2", "keystoneauth1", "numpy", "openstack", "paramiko", "pint", "pyroute2"} & set(
+        loaded
+    )
+    assert not {"requests", "rich", "ruamel", "scipy", "sushy", "yaml", "zmq"} & set(loaded)
 
 
 def test_the_plugin_alone_loads_only_pytest() -> None:
