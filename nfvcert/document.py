@@ -128,7 +128,16 @@ def read_document(path: Path) -> Document:
 
 def parse_document(path: Path, raw: bytes) -> Document:
     """Parse YAML that is in memory; ``path`` is what its errors name. Raises: FileError as `read_document`."""
-    return _Builder(path, _Composer(path).compose(_text_of(path, raw))).document()
+    return _Builder(path, _nodes(path, _text_of(path, raw))).document()
+
+
+def _nodes(path: Path, text: str) -> _Node:
+    import yaml
+
+    if not _READ_OTHERWISE_BY_LIBYAML.search(text):
+        with suppress(yaml.YAMLError, ValueError, OverflowError):
+            return _Composer(path).compose(yaml.parse(text, Loader=yaml.CSafeLoader))
+    return _Composer(path).compose(_events(path, text))
 
 
 def _text_of(path: Path, raw: bytes) -> str:
@@ -179,8 +188,8 @@ class _Composer:
         self._open: list[_List | _Mapping] = []
         self._documents = 0
 
-    def compose(self, text: str) -> _Node:
-        for event in _events(self._path, text):
+    def compose(self, events: Iterable[Any]) -> _Node:
+        for event in events:
             match type(event).__name__:  # of either parser
                 case "DocumentStartEvent":
                     self._documents += 1
@@ -246,18 +255,8 @@ def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
 
 
-def _events(path: Path, text: str) -> Iterable[Any]:
-    """The events of the faster parser, else those of the other."""
-    import yaml
-
-    if not _READ_OTHERWISE_BY_LIBYAML.search(text):
-        with suppress(yaml.YAMLError, ValueError, OverflowError):
-            return list(yaml.parse(text, Loader=yaml.CSafeLoader))
-    return _explained(path, text)
-
-
-def _explained(path: Path, text: str) -> Iterator[Any]:
-    """The events of the parser that explains what it refuses; its errors, in words of ours."""
+def _events(path: Path, text: str) -> Iterator[Any]:
+    """The events of ruamel.yaml; its errors, in words of ours."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 

@@ -374,6 +374,21 @@ class TestWindows:
         assert max(lossy) in ({6, 7} if on_the_way else {6})
         assert max(window.lost for window in found.windows) <= 6
 
+    @pytest.mark.parametrize(("on_the_way", "error"), [((15,), 1), ((10, 17), 8), ((0, 40), 41)])
+    def test_the_error_of_windows_is_how_far_those_on_their_way_differ(
+        self, on_the_way: tuple[int, ...], error: int
+    ) -> None:
+        """From look to look by turns; 30 frames in a row are lost besides, of those that are sent before 0.55 s."""
+
+        def came(at: float, sent: int) -> int:
+            held = 0 if at > 1.15 else on_the_way[round(at * 100) % len(on_the_way)]
+            return (arrived := max(0, sent - held)) - min(30, max(0, arrived - 420))
+
+        found = self.result(self.looks(came), 970)
+        assert found.window_error == error
+        lost_before = [sum(window.lost for window in found.windows[:number]) for number in (4, 6)]
+        assert lost_before == [pytest.approx(lost, abs=error) for lost in (0, 30)]
+
     @pytest.mark.parametrize("held_s", [0.05, 0.2])
     def test_a_server_that_holds_frames_back_spoils_its_window_only(self, held_s: float) -> None:
         """It sends nothing for a while, and then all that was due at once."""
