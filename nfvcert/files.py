@@ -177,10 +177,12 @@ def check_name(document: Document, key: str) -> None:
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Name → JSON Schema (draft 2020-12) of each kind of file, for editors that check while one types."""
+    from nfvcert.docstrings import Described
+
     return {
         name: {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
-            **_strict(TypeAdapter(model).json_schema()),
+            **_strict(TypeAdapter(model).json_schema(schema_generator=Described)),
             "title": title,
         }
         for name, (title, model) in SCHEMAS.items()

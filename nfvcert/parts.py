@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -16,15 +16,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     WithJsonSchema,
     model_serializer,
 )
-
-if TYPE_CHECKING:
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import CoreSchema
 
 __all__ = [
     "Address",
@@ -188,22 +183,6 @@ class Part(BaseModel):
     """Base of all parts of an inventory: frozen, and a key that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Describe each key by the docstring below its field.
-
-        Pydantic can do so by itself, and then parses the sources at each start (``use_attribute_docstrings``).
-        """
-        from nfvcert.docstrings import of_fields
-
-        schema = handler(core)
-        properties = handler.resolve_ref_schema(schema).get("properties", {})
-        for name, docstring in of_fields(cls).items():
-            key = cls.model_fields[name].alias or name
-            if key in properties:
-                properties[key].setdefault("description", docstring)
-        return schema
 
 
 class GrownPart(Part):
