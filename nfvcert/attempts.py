@@ -23,7 +23,7 @@ from nfvcert.collected import collected, stream_of
 from nfvcert.errors import CriterionFailed, Hung, NfvcertError, StorageError, SuiteError
 from nfvcert.judge import Finding, TestResult, Verdict
 from nfvcert.open_stream import OpenStream
-from nfvcert.outcome import Phases, is_of_the_cloud
+from nfvcert.outcome import Phases, all_of, is_of_the_cloud
 from nfvcert.record import TestFinished, TestStarted, Trouble
 from nfvcert.recorder import KpiRecorder, Progress
 from nfvcert.run import EXIT_INCONCLUSIVE, Run
@@ -186,8 +186,11 @@ class Attempts:
                 finding = Finding(verdict=Verdict.FAIL, subject=item.nodeid, sentence=sentence, blame=blame)
                 with contextlib.suppress(StorageError):  # a full disk is told of by the result
                     self._run.keep(Trouble(stream=stream_of(item), finding=finding))
-            if isinstance(error, NfvcertError | CriterionFailed) or (error is not None and is_of_the_cloud(error)):
-                report.longrepr = str(error)
+            errors = all_of(error) if error else ()
+            if errors and all(
+                isinstance(each, NfvcertError | CriterionFailed) or is_of_the_cloud(each) for each in errors
+            ):
+                report.longrepr = "\n".join(map(str, errors))
         return report
 
     def _tell_start(self, stream: str, item: pytest.Item, at: datetime) -> None:

@@ -14,7 +14,7 @@ import pytest
 from nfvcert.errors import Blame, CriterionFailed, Hung, LabError, NfvcertError, NotRun, StorageError
 from nfvcert.judge import Verdict, worst
 
-__all__ = ["Phases", "is_of_the_cloud"]
+__all__ = ["Phases", "all_of", "is_of_the_cloud"]
 
 Outcome = tuple[Verdict, str, Blame | None]
 
@@ -27,7 +27,7 @@ class Phases:
         self._call: Outcome | None = None
         self._around: Outcome | None = None
         self.error: BaseException | None = None
-        """The first error of any phase."""
+        """The gravest error of any phase."""
         self.broke_off = False
         """The test did not get to its end: it was stopped, it hung, or the lab broke."""
         self.missed_all_the_same = ""
@@ -36,8 +36,9 @@ class Phases:
 
     def take(self, report: pytest.TestReport, error: BaseException | None) -> None:
         """Remember a phase; the first trouble in set-up or teardown counts."""
-        if error is not None and self.error is None and not report.skipped:
-            self.error = error
+        error = _gravest(error)
+        if error is not None and not report.skipped:
+            self.error = max(self.error or error, error, key=_ends)
         if isinstance(error, Hung) or (isinstance(error, LabError) and error.ends_stream):
             self.broke_off = True
         if isinstance(error, Hung) and report.when == "teardown":
@@ -130,6 +131,25 @@ class Phases:
     def storage_error(self) -> StorageError | None:
         """The error after which nothing can be kept, if there was one."""
         return self.error if isinstance(self.error, StorageError) else None
+
+
+def all_of(error: BaseException) -> tuple[BaseException, ...]:
+    """An error, or those of a group as they came: pytest raises one, the last first, where a teardown fails twice."""
+    if isinstance(error, BaseExceptionGroup):
+        return tuple(each for member in reversed(error.exceptions) for each in all_of(member))
+    return (error,)
+
+
+def _gravest(error: BaseException | None) -> BaseException | None:
+    """The one of a group that ends most; where they end equally much, the first."""
+    return None if error is None else max(all_of(error), key=_ends)
+
+
+def _ends(error: BaseException) -> int:
+    """How much an error ends: the run, the stream, the test."""
+    if isinstance(error, StorageError):
+        return 2
+    return int(isinstance(error, Hung) or (isinstance(error, LabError) and error.ends_stream))
 
 
 def is_of_the_cloud(error: BaseException) -> bool:

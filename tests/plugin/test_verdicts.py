@@ -138,6 +138,45 @@ def test_after_the_lab_broke_the_other_tests_are_not_run_into_the_same_wall(proj
     assert run.stream.judgement.summary.startswith("The lab, not the release, is in doubt: leaf-1 does not answer")
 
 
+@pytest.mark.parametrize("first", ["InvalidMeasurement('too noisy')", "Unreachable('leaf-1 does not answer')"])
+def test_of_several_errors_of_a_teardown_the_one_that_ends_most_counts(project: Project, first: str) -> None:
+    """And each is told in its own words."""
+    project.suite(f"""
+    from nfvcert.errors import InvalidMeasurement, Unreachable
+    @pytest.fixture
+    def one():
+        yield
+        raise {first}
+    @pytest.fixture
+    def other(one):
+        yield
+        raise Unreachable("leaf-2 does not answer")
+    def test_a(other, kpi): ok(kpi)
+    def test_b(kpi): ok(kpi)
+    """)
+    run = project.run()
+    assert run.verdicts == {"test_a": "INCONCLUSIVE", "test_b": "NOT_RUN"}
+    assert run.sentence("test_b") == "not run: the lab is broken: leaf-2 does not answer"
+    assert first.split("'")[1] in run.output
+    assert "Traceback" not in run.output
+
+
+@pytest.mark.parametrize("call", ["assert False", "kpi.measure('network.test.speed', 1.0)"])
+def test_a_lab_that_breaks_after_a_failure_ends_the_stream_too(project: Project, call: str) -> None:
+    project.suite(f"""
+    from nfvcert.errors import Unreachable
+    @pytest.fixture
+    def breaks():
+        yield
+        raise Unreachable("leaf-1 does not answer")
+    def test_a(breaks, kpi): {call}
+    def test_b(kpi): ok(kpi)
+    """)
+    run = project.run()
+    assert run.verdicts == {"test_a": "FAIL", "test_b": "NOT_RUN"}
+    assert run.stream.judgement.decision == "REJECTED"
+
+
 def test_one_invalid_measurement_does_not_end_the_stream(project: Project) -> None:
     project.suite("""
     from nfvcert.errors import InvalidMeasurement
