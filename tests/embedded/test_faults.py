@@ -301,6 +301,6 @@ def test_misuse_is_said_in_words(opco_ru: EmbeddedLab, vendor_a: EmbeddedLab) ->
 
 def test_every_fault_has_a_test() -> None:
     here = Path(__file__).parent
-    tests = [here / "test_faults.py", here / "test_emulated.py", *(here.parent / "faults").glob("*catalogue.py")]
+    tests = [here / "test_faults.py", here / "test_emulated.py", *(here.parent / "faults").rglob("*catalogue.py")]
     named = "".join(test.read_text() for test in tests)
     assert [name for name in FAULTS if f'"{name}"' not in named] == []
